@@ -1,0 +1,85 @@
+"""The JSON card beside an ONNX file: what the model is, what it takes and gives, and its checksum."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sentinel_edge.errors import SentinelError
+
+CARD_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One input or output of a graph as its card describes it; `shape` holds sizes or names of free axes."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What the runtime needs of a model's card."""
+
+    name: str
+    sha256: str
+    input: Tensor
+    output: Tensor
+
+    @property
+    def fingerprint(self) -> str:
+        """What identifies the model in baselines and verdicts: its checksum."""
+        return self.sha256
+
+
+def load_model(path: Path) -> tuple[bytes, ModelCard]:
+    """Read an ONNX file and its card and hold the one against the other.
+
+    Returns:
+        The verified bytes of the model (so that what was checked is what runs) and its card.
+
+    Raises:
+        SentinelError: File or card is missing or unreadable, or the checksum is not the card's.
+    """
+    card_path = path.with_suffix(".json")
+    try:
+        model = path.read_bytes()
+    except OSError as error:
+        raise SentinelError(
+            f"cannot read model {path}: {error.strerror}; expected an ONNX file, run `make export` or pass --model"
+        ) from error
+    try:
+        card = _parse(json.loads(card_path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise SentinelError(
+            f"cannot read model card {card_path}: {error.strerror}; expected a card beside the model"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise SentinelError(
+            f"model card {card_path} is not a version {CARD_VERSION} card ({error}); export the model again"
+        ) from error
+    found = hashlib.sha256(model).hexdigest()
+    if found != card.sha256:
+        raise SentinelError(
+            f"model {path} does not match its card: sha256 {found[:12]}… found, {card.sha256[:12]}… expected; "
+            "restore the file or export the model again"
+        )
+    return model, card
+
+
+def _parse(document: Any) -> ModelCard:
+    if document["schema_version"] != CARD_VERSION:
+        raise ValueError(f"schema_version {document['schema_version']!r}")
+    return ModelCard(
+        name=str(document["name"]),
+        sha256=str(document["sha256"]),
+        input=_tensor(document["input"]),
+        output=_tensor(document["output"]),
+    )
+
+
+def _tensor(document: Any) -> Tensor:
+    return Tensor(str(document["name"]), str(document["dtype"]), tuple(document["shape"]))

@@ -1,0 +1,375 @@
+"""Where frames come from: a folder of images, a video file, or a folder of either.
+
+Everything streams: one decoded frame is held at a time, whatever the length of the footage. What cannot be
+read is skipped and listed, never silently dropped; untrusted input is the normal case.
+"""
+
+import math
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel_edge.errors import SentinelError
+
+MAX_PIXELS = 2**25
+"""The largest picture that is decoded: 33.5 megapixels, just above 8K UHD (7680 x 4320)."""
+
+MAX_IMAGE_BYTES = 2**28
+"""The largest image file that is read into memory (256 MiB)."""
+
+# OpenCV reads these once, when it is first imported: the pixel limit is then enforced from the picture's
+# header, before a byte of it is decoded, and damaged files are reported by us instead of on standard error.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+
+import cv2  # noqa: E402  (the settings above must come first)
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mkv", ".avi", ".mov", ".webm", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv"}
+    | {".ogv", ".3gp", ".asf", ".h264", ".h265", ".hevc", ".y4m"}
+)
+EXPECTED_PATH = "expected an image folder, a video file, or a folder of videos or of image folders"
+
+
+class Unreadable(Exception):  # noqa: N818  (a finding about a file, not a failure of the program)
+    """A file that cannot be used as footage; `reason` says why in a few words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file, or the rest of one, that was passed over, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One stretch of footage from one place: a video, or the images of one folder in natural order.
+
+    Attributes:
+        path: The video file, or the folder that holds the images.
+        name: The path relative to the footage's root, for people.
+        files: The images in order; empty for a video.
+    """
+
+    path: Path
+    name: str
+    files: tuple[Path, ...] = ()
+
+    @property
+    def is_video(self) -> bool:
+        """Whether the clip is a video file."""
+        return not self.files
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """Everything found under one path: the clips in natural order, and the files that are not footage."""
+
+    root: Path
+    clips: tuple[Clip, ...]
+    ignored: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sampled frame.
+
+    Attributes:
+        index: Position among the samples of the whole footage, from 0; unreadable images keep their place.
+        origin: The image's name, or the video's name and the time in it.
+        frame: uint8 (height, width, 3), blue-green-red.
+    """
+
+    index: int
+    origin: str
+    frame: NDArray[np.uint8]
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key under which `frame_2` comes before `frame_10`."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts)
+
+
+def find_footage(path: Path) -> Footage:
+    """Walk `path` and list its clips: one per video, one per folder that holds images.
+
+    Hidden files are passed over in silence; other files that are neither image nor video are listed as
+    ignored. Symbolic links are followed, each real folder once, so a loop of links ends.
+
+    Raises:
+        SentinelError: `path` does not exist, is a single picture, or holds no footage.
+    """
+    if not path.exists():
+        raise SentinelError(f"no such path: {path}; {EXPECTED_PATH}")
+    if not path.is_dir():
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            raise SentinelError(f"{path} is a single picture; {EXPECTED_PATH}")
+        return Footage(path, (Clip(path, path.name),))
+    clips: list[Clip] = []
+    ignored: list[Skipped] = []
+    _walk(path, path, {path.resolve()}, clips, ignored)
+    if not clips:
+        found = f"only {len(ignored)} other file(s), e.g. {ignored[0].name}" if ignored else "an empty folder"
+        raise SentinelError(f"no footage in {path}: found {found}; {EXPECTED_PATH}")
+    return Footage(path, tuple(clips), tuple(ignored))
+
+
+def find_clips(path: Path) -> list[Clip]:
+    """List the clips under `path`; see `find_footage`."""
+    return list(find_footage(path).clips)
+
+
+def _walk(folder: Path, root: Path, seen: set[Path], clips: list[Clip], ignored: list[Skipped]) -> None:
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name))
+    except OSError as error:
+        raise SentinelError(f"cannot list {folder}: {error.strerror}; make it readable for this user") from error
+    images: list[Path] = []
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        name = entry.relative_to(root).as_posix()
+        if entry.is_dir():
+            real = entry.resolve()
+            if real not in seen:
+                seen.add(real)
+                _walk(entry, root, seen, clips, ignored)
+        elif entry.suffix.lower() in IMAGE_SUFFIXES:
+            images.append(entry)
+        elif entry.suffix.lower() in VIDEO_SUFFIXES:
+            clips.append(Clip(entry, name))
+        else:
+            ignored.append(Skipped(name, "neither an image nor a video"))
+    if images:
+        name = "." if folder == root else folder.relative_to(root).as_posix()
+        clips.append(Clip(folder, name, tuple(images)))
+
+
+def _require_regular(path: Path) -> int:
+    """The size of a regular file in bytes; a pipe or device would block for ever."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise Unreadable(error.strerror or "cannot be opened") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise Unreadable("not a regular file")
+    if status.st_size == 0:
+        raise Unreadable("empty file (0 bytes)")
+    return status.st_size
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Decode one image to uint8 (height, width, 3), blue-green-red, turned upright as its EXIF says.
+
+    Grey, 16-bit and transparent pictures become three 8-bit channels. A picture of more than `MAX_PIXELS`
+    is refused from its header, before decoding; a truncated one is refused whole.
+
+    Raises:
+        Unreadable: With the reason.
+    """
+    if _require_regular(path) > MAX_IMAGE_BYTES:
+        raise Unreadable(f"larger than {MAX_IMAGE_BYTES // 2**20} MiB")
+    try:
+        # Read by Python, not by OpenCV, so that any path the file system allows works.
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise Unreadable(error.strerror or "cannot be read") from error
+    try:
+        frame = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        if "CV_IO_MAX_IMAGE" in str(error):
+            raise Unreadable(f"larger than {MAX_PIXELS} pixels") from error
+        raise Unreadable("damaged, or not an image") from error
+    if frame is None or frame.size == 0:
+        raise Unreadable("damaged, truncated, or not an image")
+    if frame.shape[0] * frame.shape[1] > MAX_PIXELS:  # reached when OpenCV was imported before this module
+        raise Unreadable(f"larger than {MAX_PIXELS} pixels")
+    return np.asarray(frame, np.uint8)
+
+
+class VideoReader:
+    """A video's frames at their native rate: iterate over `(seconds, frame)`, frame uint8 BGR (h, w, 3).
+
+    Seconds count from the first frame and always increase: where a container's time stamps stand still or
+    run backwards, the nominal frame duration is added instead. Use it as a context manager.
+
+    Raises:
+        Unreadable: The file cannot be opened, or its picture is larger than `MAX_PIXELS`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        _require_regular(path)
+        # An absolute path cannot be mistaken for one of FFmpeg's protocols (`concat:`, `http:`).
+        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+        if not self._capture.isOpened():
+            raise Unreadable("damaged, truncated, or not a video")
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps: float = rate if math.isfinite(rate) and rate > 0 else 25.0
+        width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        self.size: tuple[int, int] = (width, height)
+        if width * height > MAX_PIXELS:
+            self.close()
+            raise Unreadable(f"{width}x{height}: larger than {MAX_PIXELS} pixels a frame")
+        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.promised_s: float = count / self.fps if math.isfinite(count) and count > 0 else 0.0
+        self.seconds = 0.0
+        self._origin: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+        while self.advance():
+            frame = self.retrieve()
+            if frame is not None:
+                yield self.seconds, frame
+
+    def close(self) -> None:
+        """Release the decoder."""
+        self._capture.release()
+
+    def advance(self) -> bool:
+        """Step to the next frame without converting it; False at the end."""
+        if not self._capture.grab():
+            return False
+        stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+        if self._origin is None:
+            self._origin = stamp if math.isfinite(stamp) else 0.0
+            self.seconds = 0.0
+        else:
+            seconds = stamp - self._origin
+            forward = math.isfinite(seconds) and seconds > self.seconds
+            self.seconds = seconds if forward else self.seconds + 1.0 / self.fps
+        return True
+
+    def retrieve(self) -> NDArray[np.uint8] | None:
+        """The frame `advance` stepped to, or None where it cannot be decoded."""
+        good, frame = self._capture.retrieve()
+        return np.asarray(frame, np.uint8) if good and frame is not None and frame.ndim == 3 else None
+
+    @property
+    def missing_share(self) -> float:
+        """Share of the promised duration that had not been delivered when the frames ended, 0 to 1.
+
+        Measured in time, not in frames: a camera that drops frames under a steady clock is not cut short.
+        """
+        delivered = self.seconds + 1.0 / self.fps
+        return max(0.0, 1.0 - delivered / self.promised_s) if self.promised_s > 0 else 0.0
+
+
+CUT_SHORT_SHARE = 0.05
+"""A video that ends with more than this share of its promised duration missing is reported as cut short."""
+
+
+@dataclass(slots=True)
+class SampleReader:
+    """Samples clips in order: videos at `fps`, every image of a folder.
+
+    A video frame is taken when its time enters a new slot of 1/fps seconds, so irregular time stamps are
+    sampled evenly; a rate at or above the video's own takes every frame. While iterating, `skipped` lists
+    what could not be read, `wanted_count` counts the samples asked for, `unreadable_count` those that failed.
+
+    Attributes:
+        clips: The clips to read.
+        fps: Samples a second of video.
+        wanted: Whether the sample with this index is needed; unwanted ones are not decoded further.
+    """
+
+    clips: Iterable[Clip]
+    fps: float
+    wanted: Callable[[int], bool] = lambda _: True
+    skipped: list[Skipped] = field(default_factory=list)
+    wanted_count: float = 0
+    unreadable_count: float = 0
+    index: int = 0
+
+    def __iter__(self) -> Iterator[Sample]:
+        for clip in self.clips:
+            yield from self._video(clip) if clip.is_video else self._images(clip)
+
+    @property
+    def unreadable_share(self) -> float:
+        """Share of the wanted samples that could not be read, 0 to 1."""
+        return self.unreadable_count / self.wanted_count if self.wanted_count else 0.0
+
+    def _images(self, clip: Clip) -> Iterator[Sample]:
+        for path in clip.files:
+            index = self._next_index()
+            if not self.wanted(index):
+                continue
+            self.wanted_count += 1
+            name = path.name if clip.name == "." else f"{clip.name}/{path.name}"
+            try:
+                frame = read_image(path)
+            except Unreadable as reason:
+                self.unreadable_count += 1
+                self.skipped.append(Skipped(name, reason.reason))
+                continue
+            yield Sample(index, name, frame)
+
+    def _video(self, clip: Clip) -> Iterator[Sample]:
+        try:
+            reader = VideoReader(clip.path)
+        except Unreadable as reason:
+            # How many samples it would have given is unknown; it weighs as one unreadable file.
+            self.wanted_count += 1
+            self.unreadable_count += 1
+            self.skipped.append(Skipped(clip.name, reason.reason))
+            return
+        taken, last_slot = 0, -1
+        with reader:
+            while reader.advance():
+                slot = int(reader.seconds * self.fps + 1e-6)
+                if slot <= last_slot:
+                    continue
+                last_slot = slot
+                index = self._next_index()
+                if not self.wanted(index):
+                    continue
+                self.wanted_count += 1
+                frame = reader.retrieve()
+                origin = f"{clip.name}@{reader.seconds:.2f}s"
+                if frame is None:
+                    self.unreadable_count += 1
+                    self.skipped.append(Skipped(origin, "frame cannot be decoded"))
+                    continue
+                taken += 1
+                yield Sample(index, origin, frame)
+            missing = reader.missing_share
+        if last_slot < 0:
+            self.wanted_count += 1
+            self.unreadable_count += 1
+            self.skipped.append(Skipped(clip.name, "no frame in it can be decoded"))
+        elif missing > CUT_SHORT_SHARE:
+            lost = taken * missing / (1.0 - missing)
+            self.wanted_count += lost
+            self.unreadable_count += lost
+            self.skipped.append(Skipped(clip.name, f"cut short: {missing:.0%} of its duration is missing"))
+
+    def _next_index(self) -> int:
+        index = self.index
+        self.index += 1
+        return index
