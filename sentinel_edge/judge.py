@@ -1,0 +1,110 @@
+"""The judge: a window's embeddings against a baseline. Pure: arrays in, a gate's result out.
+
+The method is explained in `calibration`. The published rule: the drift score is the share of embedding dimensions
+with p < alpha, and a score above the threshold is FAIL. Where the window or the baseline cannot support a judgement
+the answer is ERROR with the reason, never a guess.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel_edge import ks
+from sentinel_edge.baseline import Baseline
+from sentinel_edge.calibration import (
+    ALPHA,
+    MIN_FRAMES,
+    centre,
+    distances,
+    nearest_episodes,
+    split_window,
+)
+from sentinel_edge.verdict import DimensionSummary, GateResult, NullComparison, Status
+
+MOST_DRIFTED = 10
+"""Dimensions listed in a verdict."""
+
+
+def judge_embeddings(
+    embeddings: NDArray[np.float16], samples: int, baseline: Baseline, *, threshold: float, alpha: float
+) -> GateResult:
+    """Judge a window by its embeddings.
+
+    Args:
+        embeddings: float16 (n, d), in order of time.
+        samples: The samples they stand for: the window's length. The scale of a distance follows the length as
+            measured on the baseline (see `calibration`); outside the calibrated lengths the answer is ERROR.
+        baseline: What is normal.
+        threshold: A share of drifted dimensions above it is FAIL.
+        alpha: A dimension is drifted when its p-value is below it.
+    """
+    calibration = baseline.calibration
+    problem = _unfit(len(embeddings), samples, baseline)
+    if problem:
+        return GateResult(Status.ERROR, None, threshold, problem)
+    centres = np.stack([centre(points) for points in baseline.sketches])
+    pieces = split_window(embeddings, samples / baseline.typical_samples)
+    chosen = nearest_episodes(pieces, centres, range(len(baseline.episodes)))
+    reference_frames = sum(baseline.episodes[index].frames for index in set(chosen))
+    floor = ks.independent_scale(len(embeddings), reference_frames)
+    scale = np.maximum(calibration.scale_at(samples), floor)
+    # A distance cannot exceed 1: what would every dimension at its furthest score?
+    reachable = float((ks.pvalues(np.ones_like(scale), scale) < alpha).mean())
+    if reachable <= threshold:
+        return GateResult(
+            Status.ERROR,
+            None,
+            threshold,
+            f"the baseline is too variable: even a complete change could only score {reachable:.2f}, the threshold is "
+            f"{threshold:.2f}; give a longer window, or a baseline of longer or more similar episodes",
+        )
+    distance = distances(embeddings, baseline.sketches, chosen)
+    pvalue = ks.pvalues(distance, scale)
+    drifted = pvalue < alpha
+    score = float(drifted.mean())
+    null = _compare(score, calibration.null_scores_at(samples), len(baseline.episodes)) if alpha == ALPHA else None
+    worst = np.argsort(-distance / scale, kind="stable")[:MOST_DRIFTED]
+    status = Status.FAIL if score > threshold else Status.PASS
+    side = "above" if status is Status.FAIL else "not above"
+    normal = f"; normal here is {null.median:.2f}, at most {null.highest:.2f}" if null else ""
+    return GateResult(
+        status,
+        score,
+        threshold,
+        f"{score:.0%} of {len(distance)} dimensions drifted, {side} {threshold:.0%}{normal}",
+        dimensions=DimensionSummary(
+            count=len(distance),
+            drifted=int(drifted.sum()),
+            median_p=float(np.median(pvalue)),
+            median_distance=float(np.median(distance)),
+            median_scale=float(np.median(scale)),
+            most_drifted=tuple(int(index) for index in worst),
+        ),
+        null=null,
+        reference=tuple(dict.fromkeys(baseline.episodes[index].name for index in chosen)),
+    )
+
+
+def _unfit(frames: int, samples: int, baseline: Baseline) -> str | None:
+    """Why a window of this size cannot be judged, or None."""
+    calibration = baseline.calibration
+    shortest = max(float(MIN_FRAMES), calibration.lengths[0])
+    if frames < MIN_FRAMES or samples < shortest:
+        return (
+            f"too few frames: {frames} readable, the baseline can judge {shortest:.0f} to {calibration.longest:.0f}; "
+            "give a longer window, or build the baseline from shorter episodes"
+        )
+    if samples > calibration.longest:
+        return (
+            f"the window is too long: {samples} samples, the baseline can judge {shortest:.0f} to "
+            f"{calibration.longest:.0f}; give a shorter window, or build the baseline from more footage"
+        )
+    return None
+
+
+def _compare(score: float, null_scores: NDArray[np.float64], episodes: int) -> NullComparison:
+    return NullComparison(
+        episodes=episodes,
+        median=float(np.median(null_scores)),
+        highest=float(null_scores.max()),
+        rank=int((null_scores >= score).sum()),
+    )

@@ -1,0 +1,266 @@
+"""The verdict: what a check found, and how it is told to people, to scripts and to the next program.
+
+`status` is for a shell (`PASS`, `FAIL` or `ERROR` and a newline), `verdict.json` for everything else; its
+format is `verdict.schema.json` beside this module. Both are written under a temporary name and renamed.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sentinel_edge.causes import Cause
+from sentinel_edge.errors import SentinelError
+
+SCHEMA_VERSION = 1
+SCHEMA_PATH = Path(__file__).with_name("verdict.schema.json")
+
+
+class Status(StrEnum):
+    """What a caller acts on."""
+
+    PASS = "PASS"  # noqa: S105  (a verdict, not a password)
+    FAIL = "FAIL"
+    ERROR = "ERROR"
+
+
+EXIT_CODES: Mapping[Status, int] = {Status.PASS: 0, Status.FAIL: 3, Status.ERROR: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionSummary:
+    """How the embedding's dimensions moved.
+
+    Attributes:
+        count: Number of dimensions.
+        drifted: How many have p < alpha.
+        median_p: Median p-value.
+        median_distance: Median Kolmogorov-Smirnov distance.
+        median_scale: Median calibrated scale; a distance of 1.36 scales is where p falls below 0.05.
+        most_drifted: Indices of the dimensions that moved furthest, worst first.
+    """
+
+    count: int
+    drifted: int
+    median_p: float
+    median_distance: float
+    median_scale: float
+    most_drifted: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NullComparison:
+    """The window's score among those of the baseline's own episodes, each left out in turn.
+
+    Attributes:
+        episodes: Number of episodes.
+        median: Median of their scores.
+        highest: Largest of their scores.
+        rank: How many of them score at least as high as the window; 0 is "above every normal episode".
+    """
+
+    episodes: int
+    median: float
+    highest: float
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What one gate said: its own status, score and threshold, and the numbers behind them.
+
+    Attributes:
+        status: PASS, FAIL, or ERROR where the gate cannot judge.
+        score: Its score; None where it could not be computed.
+        threshold: A score above it is FAIL.
+        reason: One line for a person.
+        dimensions: Per-dimension summary (embedding gate).
+        null: Comparison with the baseline's own episodes.
+        reference: Names of the baseline episodes the window was compared with.
+    """
+
+    status: Status
+    score: float | None
+    threshold: float
+    reason: str
+    dimensions: DimensionSummary | None = None
+    null: NullComparison | None = None
+    reference: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CauseFound:
+    """A cause, and the numbers that speak for it."""
+
+    kind: Cause
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCount:
+    """What became of the window's frames.
+
+    Attributes:
+        judged: Embedded and compared.
+        sampled: Samples the window holds at the sampling rate; its length.
+        stride: Every how many-th sample was judged, so as to bound memory.
+        unreadable: Estimated number of samples that could not be read.
+        skipped: What was passed over, and why: at most `MAX_LISTED` entries.
+        skipped_count: How many entries there were.
+    """
+
+    judged: int
+    sampled: int
+    stride: int
+    unreadable: int
+    skipped: tuple[tuple[str, str], ...] = ()
+    skipped_count: int = 0
+
+
+MAX_LISTED = 20
+"""Files listed by name in a verdict; more are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of a check, complete: everything `verdict.json` holds.
+
+    Attributes:
+        status: FAIL when any enabled gate fails, ERROR when one cannot judge and none fails.
+        message: One line for a person.
+        drift_score: The embedding gate's score: the share of dimensions with p < alpha; None on ERROR.
+        threshold: FAIL above it.
+        alpha: Significance level per dimension.
+        incoming: What was checked.
+        frames: What became of its frames.
+        gates: One result per enabled gate, by name.
+        causes: What happened, most likely first.
+        baseline: Which baseline was used: path, fingerprint, episodes, creation time.
+        model: Which model was used: name and fingerprint.
+        started_at: ISO 8601, UTC.
+        duration_s: From start to verdict, in seconds.
+    """
+
+    status: Status
+    message: str
+    drift_score: float | None
+    threshold: float
+    alpha: float
+    incoming: str
+    frames: FrameCount
+    gates: Mapping[str, GateResult]
+    causes: tuple[CauseFound, ...]
+    baseline: Mapping[str, Any]
+    model: Mapping[str, Any]
+    started_at: str
+    duration_s: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 PASS, 3 FAIL, 1 ERROR."""
+        return EXIT_CODES[self.status]
+
+    def to_json(self) -> str:
+        """The verdict as one line of strict JSON, keys in the schema's order."""
+        return json.dumps({"schema_version": SCHEMA_VERSION, **_plain(self)}, allow_nan=False, ensure_ascii=False)
+
+
+def error_verdict(message: str, started_at: str, **known: Any) -> Verdict:
+    """A verdict for a check that could not judge; `known` fills in whatever was learned before it failed."""
+    blank: dict[str, Any] = {
+        "drift_score": None,
+        "threshold": 0.0,
+        "alpha": 0.0,
+        "incoming": "",
+        "frames": FrameCount(0, 0, 1, 0),
+        "gates": {},
+        "causes": (),
+        "baseline": {},
+        "model": {},
+        "duration_s": 0.0,
+    }
+    return Verdict(status=Status.ERROR, message=message, started_at=started_at, **(blank | known))
+
+
+class VerdictFiles:
+    """The two files of an output folder, `status` and `verdict.json`.
+
+    Raises:
+        SentinelError: The folder cannot be made or written; no older verdict is left standing in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.status = folder / "status"
+        self.verdict = folder / "verdict.json"
+
+    def write(self, verdict: Verdict) -> None:
+        """Put a verdict in place; `status` goes last, so that it never speaks of a verdict not yet there.
+
+        An ERROR is told first of all: from then on no reader can find yesterday's PASS.
+        """
+        files = [(self.verdict, verdict.to_json() + "\n"), (self.status, f"{verdict.status}\n")]
+        if verdict.status is Status.ERROR:
+            files.reverse()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for path, text in files:
+                write_atomically(path, text.encode())
+        except OSError as error:
+            self._withdraw()
+            raise SentinelError(_cannot_write(self.folder, error)) from error
+
+    def _withdraw(self) -> None:
+        """No verdict can be written: at least leave none that is out of date (removing needs no space)."""
+        for path in (self.status, self.verdict):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:
+                continue
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that readers see all of it or none: a temporary name beside it, flushed, renamed.
+
+    Raises:
+        OSError: It could not be written; the temporary file is gone and an older file is untouched.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; a verdict is read by others
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _cannot_write(folder: Path, error: OSError) -> str:
+    problem = error.strerror or str(error)
+    if isinstance(error, PermissionError):
+        return (
+            f"cannot write to the output folder {folder} as user {os.getuid()}: {problem}; make it first and let this "
+            f'user write (`mkdir -p FOLDER`, and `docker run --user "$(id -u):$(id -g)"` for a container)'
+        )
+    return f"cannot write to the output folder {folder}: {problem}; give a folder with room that this user can write"
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses, enums and tuples to what JSON has."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(entry) for entry in value]
+    return value
