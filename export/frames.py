@@ -6,10 +6,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sentinel_edge.embedder import fit_frame
-from sentinel_edge.sources import Unreadable, VideoReader, find_clips
 
+from sentinel_edge.embedder import fit_frame
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.sources import Unreadable, VideoReader, find_clips
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,6 @@ read is skipped and listed, never silently dropped; untrusted input is the norma
 """
 
 import math
-import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -14,24 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel_edge import MAX_PIXELS
 from sentinel_edge.errors import SentinelError
-
-MAX_PIXELS = 2**25
-"""The largest picture that is decoded: 33.5 megapixels, just above 8K UHD (7680 x 4320)."""
 
 MAX_IMAGE_BYTES = 2**28
 """The largest image file that is read into memory (256 MiB)."""
-
-# OpenCV reads these once, when it is first imported: the pixel limit is then enforced from the picture's
-# header, before a byte of it is decoded, and damaged files are reported by us instead of on standard error.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
-
-import cv2  # noqa: E402  (the settings above must come first)
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 VIDEO_SUFFIXES = frozenset(

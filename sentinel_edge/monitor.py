@@ -1,0 +1,159 @@
+"""One check, from footage to verdict: the walk through the rooms, in order."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sentinel_edge.baseline import MAX_UNREADABLE, Baseline, load_baseline
+from sentinel_edge.calibration import ALPHA, THRESHOLD
+from sentinel_edge.causes import Cause
+from sentinel_edge.embedder import Embedder
+from sentinel_edge.errors import SentinelError
+from sentinel_edge.judge import judge_embeddings
+from sentinel_edge.sources import Skipped, find_footage
+from sentinel_edge.verdict import (
+    MAX_LISTED,
+    CauseFound,
+    FrameCount,
+    GateResult,
+    Status,
+    Verdict,
+    VerdictFiles,
+    error_verdict,
+)
+from sentinel_edge.window import Window, read_window
+
+EMBEDDING_GATE = "embedding"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What to check, against what, and where to say so.
+
+    Attributes:
+        incoming: An image folder, a video, or a folder of either.
+        baseline: The golden baseline.
+        model: The embedder's ONNX file, its card beside it.
+        output: Folder for `status` and `verdict.json`.
+        threshold: A drift score above it is FAIL.
+        alpha: Significance level per dimension.
+        fps: Samples a second of video; None takes the baseline's rate, any other is refused.
+        threads: Inference workers; None for one a core.
+    """
+
+    incoming: Path
+    baseline: Path
+    model: Path
+    output: Path
+    threshold: float = THRESHOLD
+    alpha: float = ALPHA
+    fps: float | None = None
+    threads: int | None = None
+
+
+def check(options: CheckOptions, *, progress: Callable[[int], None] = lambda _: None) -> Verdict:
+    """Judge footage against a baseline and write the verdict.
+
+    ERROR is put in place before anything else, so that whatever happens later, an older PASS is gone.
+
+    Returns:
+        The verdict, as written. What could not be judged is a verdict too (`Status.ERROR`), not an exception.
+
+    Raises:
+        SentinelError: The output folder cannot be written.
+    """
+    started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    start = time.monotonic()
+    files = VerdictFiles(options.output)
+    known: dict[str, Any] = {
+        "threshold": options.threshold,
+        "alpha": options.alpha,
+        "incoming": str(options.incoming),
+        "baseline": {"path": str(options.baseline)},
+        "model": {"path": str(options.model)},
+    }
+    files.write(error_verdict("the check did not finish", started_at, **known))
+    try:
+        verdict = _judge(options, known, started_at, progress)
+    except SentinelError as error:
+        verdict = error_verdict(str(error), started_at, **known)
+    verdict = replace(verdict, duration_s=round(time.monotonic() - start, 3))
+    files.write(verdict)
+    return verdict
+
+
+def _judge(options: CheckOptions, known: dict[str, Any], started_at: str, progress: Callable[[int], None]) -> Verdict:
+    footage = find_footage(options.incoming)
+    baseline = load_baseline(options.baseline)
+    known["baseline"] = _describe_baseline(options.baseline, baseline)
+    embedder = Embedder(options.model, options.threads)
+    known["model"] = {"path": str(options.model), "name": embedder.card.name, "sha256": embedder.card.sha256}
+    baseline.require_compatible(embedder, options.fps)
+    window = read_window(footage.clips, embedder, baseline.fps, progress=progress)
+    known["frames"] = _count(window, footage.ignored)
+    _require_readable(window)
+    gates = {
+        EMBEDDING_GATE: judge_embeddings(
+            window.embeddings, window.samples, baseline, threshold=options.threshold, alpha=options.alpha
+        )
+    }
+    status = _decide(gates)
+    return Verdict(
+        status=status,
+        message="; ".join(f"{name} gate: {gate.reason}" for name, gate in gates.items()),
+        drift_score=gates[EMBEDDING_GATE].score,
+        gates=gates,
+        causes=_causes(status, gates),
+        started_at=started_at,
+        duration_s=0.0,
+        **known,
+    )
+
+
+def _decide(gates: Mapping[str, GateResult]) -> Status:
+    """FAIL when any gate fails, else ERROR when any cannot judge, else PASS."""
+    found = {gate.status for gate in gates.values()}
+    return next(status for status in (Status.FAIL, Status.ERROR, Status.PASS) if status in found)
+
+
+def _causes(status: Status, gates: Mapping[str, GateResult]) -> tuple[CauseFound, ...]:
+    """The embedding gate sees that the picture changed, not what changed it."""
+    if status is not Status.FAIL:
+        return ()
+    return (CauseFound(Cause.UNKNOWN, gates[EMBEDDING_GATE].reason),)
+
+
+def _require_readable(window: Window) -> None:
+    if not window.samples and not window.skipped:
+        raise SentinelError("the footage holds no frames; give a longer window")
+    if window.unreadable_share > MAX_UNREADABLE:
+        example = window.skipped[-1]
+        raise SentinelError(
+            f"{window.unreadable_share:.0%} of the window cannot be read (e.g. {example.name}: {example.reason}); "
+            f"expected at most {MAX_UNREADABLE:.0%}: see what delivers the footage"
+        )
+
+
+def _count(window: Window, ignored: tuple[Skipped, ...]) -> FrameCount:
+    skipped = [*window.skipped, *ignored]
+    return FrameCount(
+        judged=len(window.embeddings),
+        sampled=window.samples,
+        stride=window.stride,
+        unreadable=window.unreadable,
+        skipped=tuple(skipped[:MAX_LISTED]),
+        skipped_count=len(skipped),
+    )
+
+
+def _describe_baseline(path: Path, baseline: Baseline) -> dict[str, Any]:
+    return {
+        "path": str(path),
+        "sha256": baseline.fingerprint,
+        "source": baseline.source,
+        "created_at": baseline.created_at,
+        "episodes": len(baseline.episodes),
+        "fps": baseline.fps,
+    }

@@ -1,0 +1,24 @@
+"""A verdict as a few lines for a person at a terminal."""
+
+from pathlib import Path
+
+from sentinel_edge.verdict import Status, Verdict
+
+
+def summary(verdict: Verdict, output: Path) -> str:
+    """The verdict in a few aligned lines."""
+    if verdict.status is Status.ERROR:
+        return f"ERROR  {verdict.message}"
+    lines = [f"{verdict.status}  drift score {verdict.drift_score:.2f}, threshold {verdict.threshold:.2f}"]
+    for name, gate in verdict.gates.items():
+        lines.append(f"  {name:<9}  {gate.status}: {gate.reason}")
+    frames = verdict.frames
+    thinned = f", every {frames.stride}th kept" if frames.stride > 1 else ""
+    lines.append(f"  frames     {frames.judged} judged of {frames.sampled} sampled{thinned}")
+    lines.extend(f"  skipped    {entry.name}: {entry.reason}" for entry in frames.skipped)
+    if frames.skipped_count > len(frames.skipped):
+        lines.append(f"  skipped    and {frames.skipped_count - len(frames.skipped)} more")
+    lines.extend(f"  cause      {cause.kind}: {cause.evidence}" for cause in verdict.causes)
+    lines.append(f"  baseline   {verdict.baseline['source']}, {verdict.baseline['episodes']} episodes")
+    lines.append(f"  written    {output / 'verdict.json'} ({verdict.duration_s:.1f} s)")
+    return "\n".join(lines)

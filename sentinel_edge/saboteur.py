@@ -1,0 +1,290 @@
+"""Writes footage again as a failing camera would have recorded it.
+
+Pictures become PNG files of the same relative names; a video becomes an AVI whose every frame is a PNG. Both
+give back exactly the pixels that went in, so whatever differs between a sabotaged and a clean copy is the
+sabotage alone; severity 0 makes the clean copy, through the same writer. (FFV1 through OpenCV is as exact and
+smaller, but it cuts the last row and column off a picture of odd size.)
+
+A video keeps its nominal frame rate; irregular time stamps become regular. One frame is in memory at a time.
+"""
+
+import errno
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel_edge.causes import Cause
+from sentinel_edge.corruptions import Failure, Frame
+from sentinel_edge.errors import SentinelError
+from sentinel_edge.sources import (
+    CUT_SHORT_SHARE,
+    Clip,
+    Skipped,
+    Unreadable,
+    VideoReader,
+    find_footage,
+    read_image,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sabotage:
+    """What the saboteur did.
+
+    Attributes:
+        failure: The kind, severity and seed.
+        output: The folder that holds the sabotaged footage.
+        clips: How many videos and picture folders were written.
+        frames: How many frames were written.
+        skipped: What was not used, and why.
+    """
+
+    failure: Failure
+    output: Path
+    clips: int
+    frames: int
+    skipped: tuple[Skipped, ...]
+
+
+def sabotage(
+    source: Path, kind: Cause, severity: int, output: Path, *, seed: int = 0, progress: bool | None = None
+) -> Sabotage:
+    """Copy footage through a failing camera into a new folder.
+
+    The folder appears under its name once everything in it is complete. After an exception, a
+    `KeyboardInterrupt` included, nothing half-written is left.
+
+    Args:
+        source: An image folder, a video file, or a folder of either; it is only read.
+        kind: What fails; one of `sentinel_edge.corruptions.KINDS`.
+        severity: 0 (a clean copy) to 5 (ruined); `sentinel_edge.corruptions` says what each means.
+        output: The folder to make. It does not exist yet or is empty, and lies outside `source`.
+        seed: The same footage, failure and seed give the same bytes.
+        progress: Whether to count on standard error; None counts when that is a terminal.
+
+    Raises:
+        UsageError: The kind, the severity or the seed is not one.
+        SentinelError: No frame can be read, or the output would overwrite something or cannot be written.
+    """
+    failure = Failure(kind, severity, seed)
+    footage = find_footage(source)
+    root = source if source.is_dir() else source.parent
+    shown = sys.stderr.isatty() if progress is None else progress
+    with _staged(output, source) as staging:
+        targets = {path: staging / target for path, target in _targets(footage.clips, root).items()}
+        tally = _Tally(f"{kind} {severity}", len(footage.clips), shown, list(footage.ignored))
+        try:
+            for clip in footage.clips:
+                _sabotage_clip(clip, failure, targets, tally)
+        finally:
+            tally.clear_line()
+        if not tally.frames:
+            first = tally.skipped[0]
+            raise SentinelError(
+                f"no readable frame in {source}: {len(tally.skipped)} skipped, the first {first.name} "
+                f"({first.reason}); expected pictures or videos that can be decoded"
+            )
+    return Sabotage(failure, output, tally.clips, tally.frames, tuple(tally.skipped))
+
+
+class LosslessVideo:
+    """Writes a video that gives back the very same pixels: an AVI of PNG frames, for any picture size.
+
+    The first frame sets the size. Use it as a context manager; without a frame there is no file. Leaving it
+    raises OSError when the file holds less than was written (a full disk).
+
+    Attributes:
+        path: The file, best named `.avi`.
+        fps: Frames a second.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self.path = path
+        self.fps = fps
+        self._writer: cv2.VideoWriter | None = None
+        self._bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is None:
+            return
+        self._writer.release()
+        if error is None and self.path.stat().st_size < self._bytes:  # OpenCV keeps a full disk to itself
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+
+    def write(self, frame: Frame) -> None:
+        """Append one frame, uint8 BGR (height, width, 3).
+
+        Raises:
+            OSError: The file cannot be made.
+        """
+        if self._writer is None:
+            self._writer = self._open(width=frame.shape[1], height=frame.shape[0])
+        packet = encode_png(frame)
+        self._bytes += packet.size
+        self._writer.write(packet.reshape(1, -1))
+
+    def _open(self, *, width: int, height: int) -> cv2.VideoWriter:
+        self.path.touch()  # says why, where OpenCV only says that it failed
+        # A container for frames we encode ourselves: OpenCV's own encoders round sizes down to even ones.
+        raw = [cv2.VIDEOWRITER_PROP_RAW_VIDEO, 1]
+        fourcc = cv2.VideoWriter.fourcc(*"MPNG")
+        writer = cv2.VideoWriter(str(self.path.absolute()), cv2.CAP_FFMPEG, fourcc, self.fps, (width, height), raw)
+        if not writer.isOpened():
+            raise OSError(errno.EIO, "OpenCV cannot write this video", str(self.path))
+        return writer
+
+
+def encode_png(frame: Frame) -> NDArray[np.uint8]:
+    """One frame, uint8 BGR (height, width, 3), as the bytes of a PNG file: uint8 (bytes,)."""
+    _, packet = cv2.imencode(".png", frame)
+    return np.asarray(packet, np.uint8).reshape(-1)
+
+
+_REDRAW_S = 0.1
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What was done so far, counted on one line of a terminal."""
+
+    title: str
+    all_clips: int
+    shown: bool
+    skipped: list[Skipped]
+    clips: int = 0
+    frames: int = 0
+    _drawn_at: float = 0.0
+
+    def add_frame(self) -> None:
+        self.frames += 1
+        now = time.monotonic()
+        if self.shown and now - self._drawn_at >= _REDRAW_S:
+            self._drawn_at = now
+            sys.stderr.write(f"\r{self.title}: {self.frames} frames, {self.clips} of {self.all_clips} clips done")
+            sys.stderr.flush()
+
+    def clear_line(self) -> None:
+        if self._drawn_at:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def _sabotage_clip(clip: Clip, failure: Failure, targets: dict[Path, Path], tally: _Tally) -> None:
+    before = tally.frames
+    try:
+        if clip.is_video:
+            _sabotage_video(clip, failure, targets[clip.path], tally)
+        else:
+            _sabotage_pictures(clip, failure, targets, tally)
+    except Unreadable as finding:
+        tally.skipped.append(Skipped(clip.name, finding.reason))
+    tally.clips += tally.frames > before
+
+
+def _sabotage_pictures(clip: Clip, failure: Failure, targets: dict[Path, Path], tally: _Tally) -> None:
+    corrupt = failure.on_clip(clip.name, len(clip.files))
+    for path in clip.files:
+        try:
+            frame = read_image(path)
+        except Unreadable as finding:
+            name = path.name if clip.name == "." else f"{clip.name}/{path.name}"
+            tally.skipped.append(Skipped(name, finding.reason))
+            continue
+        target = targets[path]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(encode_png(corrupt(frame)).tobytes())
+        tally.add_frame()
+
+
+def _sabotage_video(clip: Clip, failure: Failure, target: Path, tally: _Tally) -> None:
+    length = _count_frames(clip.path) if failure.kind == Cause.FROZEN else 1
+    corrupt = failure.on_clip(clip.name, length)
+    with VideoReader(clip.path) as reader, LosslessVideo(target, reader.fps) as video:
+        for frame in _decoded(clip, reader, tally.skipped):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            video.write(corrupt(frame))
+            tally.add_frame()
+
+
+def _decoded(clip: Clip, reader: VideoReader, skipped: list[Skipped]) -> Iterator[Frame]:
+    """The frames of a video, all of one size (OpenCV sees to that); those that cannot be decoded are listed."""
+    any_decoded = False
+    while reader.advance():
+        frame = reader.retrieve()
+        if frame is None:
+            skipped.append(Skipped(f"{clip.name}@{reader.seconds:.2f}s", "frame cannot be decoded"))
+        else:
+            any_decoded = True
+            yield frame
+    if not any_decoded:
+        raise Unreadable("no frame in it can be decoded")
+    if reader.missing_share > CUT_SHORT_SHARE:
+        skipped.append(Skipped(clip.name, f"cut short: {reader.missing_share:.0%} of its duration is missing"))
+
+
+def _count_frames(path: Path) -> int:
+    """Frames counted one by one: what a container promises is not to be relied on."""
+    with VideoReader(path) as reader:
+        return sum(1 for _ in iter(reader.advance, False))
+
+
+def _targets(clips: tuple[Clip, ...], root: Path) -> dict[Path, Path]:
+    """Where each picture and video goes, relative to the output: its old place with the new suffix.
+
+    Where two would get one name (`a.jpg` and `a.png`; `A.jpg` and `a.jpg` too, for file systems that do not
+    tell them apart), all of their sort in that folder keep the old suffix as well: `a.jpg.png`, `a.png.png`.
+    """
+    suffixes = {path: ".png" for clip in clips for path in clip.files}
+    suffixes |= {clip.path: ".avi" for clip in clips if clip.is_video}
+    short = {path: path.with_suffix(suffix) for path, suffix in suffixes.items()}
+    takers = Counter(str(target).casefold() for target in short.values())
+    crowded = {(path.parent, suffixes[path]) for path, target in short.items() if takers[str(target).casefold()] > 1}
+    targets: dict[Path, Path] = {}
+    for path, target in short.items():
+        suffix = suffixes[path]
+        unique = path.with_name(path.name + suffix) if (path.parent, suffix) in crowded else target
+        targets[path] = unique.relative_to(root)
+    return targets
+
+
+@contextmanager
+def _staged(output: Path, source: Path) -> Iterator[Path]:
+    """A folder beside `output` that takes its name at the end, or is removed when something goes wrong.
+
+    Raises:
+        SentinelError: `output` is in use, lies in `source`, or cannot be written.
+    """
+    place, footage = Path(os.path.realpath(output)), Path(os.path.realpath(source))
+    if place.is_relative_to(footage):
+        raise SentinelError(f"output {output} lies in the footage {source}; choose a folder outside it")
+    try:
+        if place.exists() and not (place.is_dir() and not any(place.iterdir())):
+            raise SentinelError(
+                f"output {output} already exists and is not an empty folder; nothing is overwritten, "
+                "choose another name or remove it"
+            )
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as temporary:
+            staging = Path(temporary, place.name)
+            staging.mkdir()
+            yield staging
+            staging.rename(place)
+    except OSError as error:
+        raise SentinelError(f"cannot write {output}: {error.strerror or error}; choose another place") from error

@@ -1,0 +1,29 @@
+"""Fixtures shared by the tests: the sample footage and what is made of it once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sentinel_edge import assets
+from sentinel_edge.embedder import Embedder
+from sentinel_edge.sources import find_clips
+from sentinel_edge.window import read_window
+
+DATA = Path(__file__).parent / "data"
+PAST = DATA / "campus-past.mp4"
+INCOMING = DATA / "campus-incoming.mp4"
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    """The committed model."""
+    return Embedder(assets.default_model())
+
+
+@pytest.fixture(scope="session")
+def campus_embeddings(embedder: Embedder) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+    """Embeddings of the sample camera at the default rate: the past (240, d) and what came later (150, d)."""
+    past, incoming = (read_window(find_clips(path), embedder, 5.0).embeddings for path in (PAST, INCOMING))
+    return past, incoming

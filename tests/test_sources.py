@@ -1,0 +1,146 @@
+"""Reading footage: order, sampling, and what is skipped."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentinel_edge.errors import SentinelError
+from sentinel_edge.saboteur import LosslessVideo
+from sentinel_edge.sources import (
+    SampleReader,
+    Unreadable,
+    VideoReader,
+    find_clips,
+    find_footage,
+    natural_key,
+    read_image,
+)
+from tests.conftest import INCOMING
+
+
+def picture(path: Path, value: int = 100) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), np.full((24, 32, 3), value, np.uint8))
+    return path
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=2, unique=True))
+def test_numbers_in_names_sort_as_numbers(numbers: list[int]) -> None:
+    names = [f"frame_{number}.jpg" for number in numbers]
+    assert sorted(names, key=natural_key) == [f"frame_{number}.jpg" for number in sorted(numbers)]
+
+
+def test_every_video_and_every_folder_of_pictures_is_a_clip_in_natural_order(tmp_path: Path) -> None:
+    for name in ("day10/a.png", "day2/b.png", "day2/a.png", "top.png"):
+        picture(tmp_path / name)
+    (tmp_path / "clip.MP4").write_bytes(INCOMING.read_bytes())
+    (tmp_path / "notes.txt").write_text("not footage")
+    (tmp_path / ".hidden.png").write_bytes(b"")
+    footage = find_footage(tmp_path)
+    assert [(clip.name, [file.name for file in clip.files]) for clip in footage.clips] == [
+        ("clip.MP4", []),
+        ("day2", ["a.png", "b.png"]),
+        ("day10", ["a.png"]),
+        (".", ["top.png"]),
+    ]
+    assert [entry.name for entry in footage.ignored] == ["notes.txt"]
+
+
+def test_a_loop_of_symbolic_links_ends(tmp_path: Path) -> None:
+    picture(tmp_path / "a" / "1.png")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path, target_is_directory=True)
+    assert [clip.name for clip in find_clips(tmp_path)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("fps", "expected"), [(10.0, range(300)), (1000.0, range(300)), (5.0, range(0, 300, 2)), (1.0, range(0, 300, 10))]
+)
+def test_a_video_is_sampled_evenly_in_time(fps: float, expected: range) -> None:
+    reader = SampleReader(find_clips(INCOMING), fps)
+    times = [sample.origin for sample in reader]
+    assert times == [f"campus-incoming.mp4@{index / 10:.2f}s" for index in expected]
+    assert reader.index == len(expected)
+    assert not reader.skipped
+
+
+def test_unwanted_samples_keep_their_index_and_are_not_decoded() -> None:
+    reader = SampleReader(find_clips(INCOMING), 5.0, wanted=lambda index: index % 10 == 3)
+    assert [sample.index for sample in reader] == list(range(3, 150, 10))
+
+
+def test_pixels_arrive_blue_green_red_in_eight_bits_whatever_the_file_holds(tmp_path: Path) -> None:
+    red = np.zeros((8, 8, 3), np.uint8)
+    red[..., 2] = 200
+    cv2.imwrite(str(tmp_path / "colour.png"), red)
+    cv2.imwrite(str(tmp_path / "alpha.png"), np.dstack([red, np.full((8, 8), 7, np.uint8)]))
+    cv2.imwrite(str(tmp_path / "deep.png"), red.astype(np.uint16) * 257)
+    cv2.imwrite(str(tmp_path / "grey.png"), red[..., 2])
+    for name in ("colour", "alpha", "deep"):
+        frame = read_image(tmp_path / f"{name}.png")
+        assert frame.dtype == np.uint8
+        assert (frame == red).all(), name
+    assert (read_image(tmp_path / "grey.png") == 200).all()
+
+
+def test_a_picture_is_turned_upright_as_its_exif_says(tmp_path: Path) -> None:
+    wide = np.zeros((10, 20, 3), np.uint8)
+    _, jpeg = cv2.imencode(".jpg", wide)
+    # An EXIF block with one entry: orientation 6, "turn a quarter to the right".
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    data = bytes(jpeg)
+    (tmp_path / "turned.jpg").write_bytes(data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:])
+    assert read_image(tmp_path / "turned.jpg").shape == (20, 10, 3)
+
+
+def test_broken_files_are_skipped_counted_and_listed(tmp_path: Path) -> None:
+    for number in range(6):
+        picture(tmp_path / f"{number}.png")
+    (tmp_path / "2.png").write_bytes((tmp_path / "2.png").read_bytes()[:40])
+    (tmp_path / "3.png").write_bytes(b"")
+    os.mkfifo(tmp_path / "4.png.fifo.png")
+    reader = SampleReader(find_clips(tmp_path), 5.0)
+    assert [sample.origin for sample in reader] == ["0.png", "1.png", "4.png", "5.png"]
+    assert {entry.name for entry in reader.skipped} == {"2.png", "3.png", "4.png.fifo.png"}
+    assert reader.unreadable_share == 3 / 7
+
+
+def test_a_video_cut_in_the_middle_is_read_to_the_cut_and_reported(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.avi"
+    with LosslessVideo(whole, 10.0) as video:
+        for value in range(100):
+            video.write(np.full((24, 32, 3), value, np.uint8))
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    reader = SampleReader(find_clips(cut), 5.0)
+    read = len(list(reader))
+    assert 15 <= read <= 30
+    assert "cut short" in reader.skipped[0].reason
+    assert 0.4 < reader.unreadable_share < 0.65
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video at all", INCOMING.read_bytes()[:5000]])
+def test_what_is_not_a_video_is_unreadable(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(content)
+    with pytest.raises(Unreadable):
+        VideoReader(path)
+    reader = SampleReader(find_clips(path), 5.0)
+    assert list(reader) == []
+    assert reader.unreadable_share == 1.0
+
+
+def test_no_footage_says_what_was_found_and_expected(tmp_path: Path) -> None:
+    with pytest.raises(SentinelError, match=r"no such path: .*missing; expected an image folder"):
+        find_footage(tmp_path / "missing")
+    with pytest.raises(SentinelError, match="found an empty folder; expected"):
+        find_footage(tmp_path)
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(SentinelError, match=r"found only 1 other file\(s\), e.g. notes.txt; expected"):
+        find_footage(tmp_path)
+    with pytest.raises(SentinelError, match="is a single picture; expected"):
+        find_footage(picture(tmp_path / "one.png"))
