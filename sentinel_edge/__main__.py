@@ -1,5 +1,40 @@
-"""`python -m sentinel_edge` is the same as `sentinel-edge`."""
+"""The entry point: `sentinel-edge`, and `python -m sentinel_edge`."""
 
-from sentinel_edge.cli import main
+import faulthandler
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
 
-main()
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    os._exit(128 + number)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    # Loading the libraries takes a moment; a signal in it ends the program without a traceback. The command line
+    # then sets handlers that clean up.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    from sentinel_edge.cli import run  # noqa: PLC0415  (only now)
+
+    _silence_libraries()
+    sys.exit(run(sys.argv[1:]))
+
+
+def _silence_libraries() -> None:
+    """Keep standard error for ourselves: the C libraries that decode pictures write their own remarks to it."""
+    if sys.stderr is None:
+        return
+    ours = os.dup(sys.stderr.fileno())
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stderr.fileno())
+    os.close(nowhere)
+    sys.stderr = os.fdopen(ours, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+    faulthandler.enable(sys.stderr)  # a crash inside them is still told
+
+
+if __name__ == "__main__":
+    main()

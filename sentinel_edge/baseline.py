@@ -31,8 +31,8 @@ from sentinel_edge.calibration import (
 )
 from sentinel_edge.embedder import PREPROCESSING, Embedder
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.files import read_limited, write_atomically
 from sentinel_edge.sources import Footage, Skipped
-from sentinel_edge.verdict import write_atomically
 from sentinel_edge.window import Window, read_window
 
 FORMAT = "sentinel-edge baseline"
@@ -50,6 +50,8 @@ EPISODE_LIMIT = 512
 MAX_UNREADABLE = 0.25
 """Share of unreadable samples above which footage cannot stand for what the camera saw."""
 MAX_FILE_BYTES = 64 * 2**20
+MAX_SAMPLES = 10**12
+"""More than any camera will deliver; a larger count in a file is damage."""
 REBUILD = "build it again with `sentinel-edge baseline`"
 
 _ARRAYS = {"header", "sketches", "lengths", "scales", "null_scores", "null_counts"}
@@ -103,10 +105,11 @@ class Baseline:
         Raises:
             SentinelError: Which of them differs, and how.
         """
-        if embedder.card.sha256 != self.model_sha256:
+        if embedder.card.sha256 != self.model_sha256 or embedder.dimensions != self.sketches.shape[2]:
             raise SentinelError(
-                f"the baseline was made with model {self.model} (sha256 {self.model_sha256[:12]}…), this is "
-                f"{embedder.card.name} ({embedder.card.sha256[:12]}…); use that model, or {REBUILD}"
+                f"the baseline was made with model {self.model} (sha256 {self.model_sha256[:12]}…, "
+                f"{self.sketches.shape[2]} dimensions), this is {embedder.card.name} ({embedder.card.sha256[:12]}…, "
+                f"{embedder.dimensions}); use that model, or {REBUILD}"
             )
         if self.preprocessing != PREPROCESSING:
             raise SentinelError(
@@ -282,7 +285,7 @@ def load_baseline(path: Path) -> Baseline:
         SentinelError: It is missing, damaged, pickled, of another version, or contradicts itself.
     """
     try:
-        content = path.read_bytes()
+        content = read_limited(path, MAX_FILE_BYTES)
     except OSError as error:
         raise SentinelError(
             f"cannot read baseline {path}: {error.strerror}; build one with `sentinel-edge baseline`"
@@ -315,7 +318,7 @@ def _parse(content: bytes) -> Baseline:
                 f"has format {header.get('format')!r} version {header.get('version')!r}; expected {FORMAT!r} "
                 f"version {FORMAT_VERSION}"
             )
-        if set(archive.files) != _ARRAYS:
+        if set(archive.files) != _ARRAYS or len(archive.files) != len(_ARRAYS):
             raise _DamagedError(f"holds {sorted(archive.files)}; expected {sorted(_ARRAYS)}")
         arrays = {name: archive[name] for name in sorted(_ARRAYS - {"header"})}
     return _assemble(header, arrays, hashlib.sha256(content).hexdigest())
@@ -325,6 +328,8 @@ def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) ->
     episodes = tuple(
         Episode(str(entry["name"]), int(entry["frames"]), int(entry["samples"])) for entry in header["episodes"]
     )
+    if not MIN_EPISODES <= len(episodes) <= MAX_EPISODES:
+        raise _DamagedError(f"holds {len(episodes)} episodes; expected {MIN_EPISODES} to {MAX_EPISODES}")
     sketches, lengths, scales = arrays["sketches"], arrays["lengths"], arrays["scales"]
     null_scores, counts = arrays["null_scores"], arrays["null_counts"]
     levels = len(lengths) if lengths.ndim == 1 else 0
@@ -340,6 +345,8 @@ def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) ->
             raise _DamagedError(f"holds {name} as {array.dtype} {array.shape}; expected {np.dtype(dtype)} {shape}")
         if not np.isfinite(array).all():
             raise _DamagedError(f"holds values in {name} that are not finite")
+    if (null_scores < 0).any() or (null_scores > 1).any():
+        raise _DamagedError("holds null_scores outside 0 to 1")
     fps, longest = float(header["fps"]), float(header["longest"])
     sound = (
         (scales > 0).all()
@@ -349,9 +356,9 @@ def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) ->
         and (np.diff(sketches.astype(np.float32), axis=1) >= 0).all()
         and 0 < fps < np.inf
         and lengths[-1] <= longest < np.inf
-        and all(episode.frames > 0 and episode.samples > 0 for episode in episodes)
+        and all(0 < episode.frames <= episode.samples <= MAX_SAMPLES for episode in episodes)
     )
-    if not sound or len(episodes) < MIN_EPISODES:
+    if not sound:
         raise _DamagedError("contradicts itself (scales, lengths, counts or quantiles are out of order)")
     model = header["model"]
     return Baseline(

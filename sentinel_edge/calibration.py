@@ -47,6 +47,8 @@ RUNS = (2, 3, 4, 6, 8)
 """This many neighbouring episodes are joined to calibrate longer windows."""
 RATIO_DIMENSIONS = 320
 """Dimensions, about, from which the change of the scale with the length is measured."""
+GUARD = 1.0
+"""Standard deviations of the nested scores that must fit under the threshold."""
 FACTOR_STEP = 1.02
 MAX_FACTOR = 4.0
 LONGEST_RATIO = 4
@@ -235,7 +237,7 @@ def _scale_and_scores(stretches: Sequence[_Stretch], floor: float) -> tuple[NDAr
     factor = 1.0
     while True:
         scores = np.array([drift_score(distance, factor * scale) for distance, scale in nested])
-        if scores.mean() + scores.std() <= THRESHOLD or factor >= MAX_FACTOR:
+        if scores.mean() + GUARD * scores.std() <= THRESHOLD or factor >= MAX_FACTOR:
             return factor * _scale(stretches, floor), scores
         factor *= FACTOR_STEP
 

@@ -4,8 +4,6 @@ Every value is checked here, at the edge, and every error becomes one line on st
 0 PASS or done, 3 FAIL, 1 could not judge or do it, 2 usage. Standard output carries the result alone.
 """
 
-import difflib
-import inspect
 import json
 import math
 import os
@@ -13,7 +11,8 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from types import FrameType
@@ -25,18 +24,21 @@ from fire.decorators import SetParseFn
 
 import sentinel_edge
 from sentinel_edge import assets
+from sentinel_edge.arguments import canonical, wanted_help
 from sentinel_edge.baseline import DEFAULT_FPS, build_baseline, load_baseline, save_baseline
 from sentinel_edge.calibration import ALPHA, THRESHOLD
 from sentinel_edge.causes import Cause
 from sentinel_edge.corruptions import KINDS
 from sentinel_edge.embedder import Embedder
-from sentinel_edge.errors import SentinelError, UsageError
+from sentinel_edge.errors import SentinelError, UsageError, one_line
 from sentinel_edge.model_card import load_model
 from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.report import summary
 from sentinel_edge.saboteur import sabotage
-from sentinel_edge.sources import find_footage
+from sentinel_edge.sources import Skipped, find_footage
+from sentinel_edge.verdict import MAX_LISTED, Status
 
+PROGRAM = "sentinel-edge"
 USAGE_EXIT = 2
 ERROR_EXIT = 1
 Value = TypeVar("Value")
@@ -48,10 +50,7 @@ class Terminated(BaseException):
 
 
 class Commands:
-    """Watches the frames behind a camera model: PASS or FAIL, a drift score, and the cause.
-
-    Options can also be given as environment variables: SENTINEL_INCOMING for --incoming, and so on.
-    """
+    """Watches the frames behind a camera model: PASS or FAIL, a drift score, and the cause."""
 
     def __init__(self) -> None:
         self._job: Job | None = None
@@ -162,20 +161,13 @@ class Commands:
         self._job = lambda: _version(model_path, baseline_path)
 
 
-def main() -> NoReturn:
-    """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:]))
-
-
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; see the module's docstring."""
-    os.environ.setdefault("PAGER", "cat")
     signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         job = _understand(arguments)
-        code = job() if job else 0
-    except FireExit as finished:
-        code = int(finished.code)
+        code = job()
     except UsageError as error:
         code = _complain(error, USAGE_EXIT)
     except SentinelError as error:
@@ -184,18 +176,29 @@ def run(arguments: list[str]) -> int:
         code = _complain("interrupted; nothing was finished", 128 + signal.SIGINT)
     except Terminated:
         code = _complain("terminated; nothing was finished", 128 + signal.SIGTERM)
-    except BrokenPipeError:
-        # The reader of standard output left; keep Python from complaining about it again on exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = ERROR_EXIT
+    except MemoryError:
+        code = _complain("out of memory; give it more, or fewer --threads", ERROR_EXIT)
+    except Exception as error:
+        if os.environ.get("SENTINEL_DEBUG"):
+            raise
+        what = one_line(f"{type(error).__name__}: {error}")
+        code = _complain(f"unexpected {what}; this is a defect, SENTINEL_DEBUG=1 shows where", ERROR_EXIT)
     return code
 
 
-def _understand(arguments: list[str]) -> Job | None:
-    """What the arguments ask for; None when Fire has already answered (help)."""
-    _refuse_unknown_options(arguments)
+def _understand(arguments: list[str]) -> Job:
+    """What the arguments ask for, as a job to run."""
     commands = Commands()
-    fire.Fire(commands, arguments, name="sentinel-edge")
+    known = {name: getattr(commands, name) for name in vars(Commands) if not name.startswith("_")}
+    text = wanted_help(arguments, known, PROGRAM, Commands.__doc__ or "")
+    if text is not None:
+        return lambda: _tell(text)
+    understood = canonical(arguments, known)
+    try:
+        fire.Fire(commands, understood, name=PROGRAM)
+    except FireExit as error:  # not reached by anything that `canonical` lets through
+        raise UsageError(f"{' '.join(arguments)} was not understood; see {PROGRAM} --help") from error
+    assert commands._job is not None, "every command sets its job"  # noqa: S101
     return commands._job
 
 
@@ -204,8 +207,29 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _complain(problem: object, code: int) -> int:
-    print(f"sentinel-edge: {problem}", file=sys.stderr)
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            print(f"{PROGRAM}: {problem}", file=sys.stderr, flush=True)
     return code
+
+
+def _tell(text: str) -> int:
+    """Print a result.
+
+    Raises:
+        SentinelError: Nobody can read it there.
+    """
+    if sys.stdout is None:
+        raise SentinelError("standard output is closed; expected somewhere to print the result to")
+    try:
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        print(text, flush=True)
+    except OSError as error:
+        # Python would try once more at its end, and complain in its own words.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SentinelError(f"cannot print the result: {error.strerror}; expected a reader of it") from error
+    return 0
 
 
 # The work behind each command.
@@ -214,10 +238,15 @@ def _complain(problem: object, code: int) -> int:
 def _check(options: CheckOptions) -> int:
     with _Progress("frames embedded") as progress:
         verdict = check(options, progress=progress.show)
-    print(summary(verdict, options.output) if sys.stdout.isatty() else verdict.to_json(), flush=True)
-    if verdict.exit_code == ERROR_EXIT and not sys.stdout.isatty():
+    terminal = _on_terminal()
+    if verdict.status is Status.ERROR and not terminal:
         _complain(verdict.message, ERROR_EXIT)
+    _tell(summary(verdict, options.output) if terminal else verdict.to_json())
     return verdict.exit_code
+
+
+def _on_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _build(source: Path, output: Path, model: Path, fps: float, threads: int | None) -> int:
@@ -226,8 +255,7 @@ def _build(source: Path, output: Path, model: Path, fps: float, threads: int | N
     with _Progress("frames embedded") as progress:
         baseline, skipped = build_baseline(footage, embedder, fps=fps, progress=progress.show)
     save_baseline(baseline, output)
-    for entry in skipped:
-        print(f"sentinel-edge: skipped {entry.name}: {entry.reason}", file=sys.stderr)
+    _list_skipped(skipped)
     calibration = baseline.calibration
     facts = {
         "baseline": str(output),
@@ -239,14 +267,12 @@ def _build(source: Path, output: Path, model: Path, fps: float, threads: int | N
         "judges_to": int(calibration.longest),
         "skipped": len(skipped),
     }
-    print(json.dumps(facts, ensure_ascii=False) if not sys.stdout.isatty() else _aligned(facts))
-    return 0
+    return _tell(_aligned(facts) if _on_terminal() else json.dumps(facts))
 
 
 def _sabotage(source: Path, kind: Cause, severity: int, output: Path, seed: int) -> int:
     made = sabotage(source, kind, severity, output, seed=seed)
-    for entry in made.skipped:
-        print(f"sentinel-edge: skipped {entry.name}: {entry.reason}", file=sys.stderr)
+    _list_skipped(made.skipped)
     facts = {
         "output": str(output),
         "kind": str(kind),
@@ -256,8 +282,7 @@ def _sabotage(source: Path, kind: Cause, severity: int, output: Path, seed: int)
         "frames": made.frames,
         "skipped": len(made.skipped),
     }
-    print(json.dumps(facts, ensure_ascii=False) if not sys.stdout.isatty() else _aligned(facts))
-    return 0
+    return _tell(_aligned(facts) if _on_terminal() else json.dumps(facts))
 
 
 def _version(model: Path, baseline: Path) -> int:
@@ -272,8 +297,14 @@ def _version(model: Path, baseline: Path) -> int:
         "baseline": f"{golden.source}, {len(golden.episodes)} episodes, made {golden.created_at}, "
         f"sha256 {golden.fingerprint[:12]}",
     }
-    print(_aligned(facts))
-    return 0
+    return _tell(_aligned(facts))
+
+
+def _list_skipped(skipped: Sequence[Skipped]) -> None:
+    for entry in skipped[:MAX_LISTED]:
+        _complain(one_line(f"skipped {entry.name}: {entry.reason}"), 0)
+    if len(skipped) > MAX_LISTED:
+        _complain(f"skipped {len(skipped) - MAX_LISTED} more", 0)
 
 
 def _aligned(facts: Mapping[str, object]) -> str:
@@ -319,8 +350,7 @@ def _path(name: str, value: str | None, default: Callable[[], Path] | None = Non
     text = _given(name, value)
     if text is None and default is not None:
         return default()
-    # Fire turns an option without a value into the text "True".
-    if text is None or text == "True":
+    if text is None:
         raise UsageError(f"--{name} is missing: expected a path, as in --{name} PATH (or SENTINEL_{name.upper()})")
     if not text.strip() or "\0" in text:
         raise UsageError(f"--{name} is {text!r}; expected a path")
@@ -345,7 +375,8 @@ def _whole(name: str, value: str | None, default: int, low: int, high: int) -> i
     text = _given(name, value)
     if text is None:
         return default
-    if not (text.isascii() and text.isdecimal()) or not low <= int(text) <= high:
+    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(high))
+    if not digits or not low <= int(text) <= high:
         raise UsageError(f"--{name} is {text!r}; expected a whole number from {low} to {high}")
     return int(text)
 
@@ -361,29 +392,3 @@ def _kind(value: str | None) -> Cause:
     if text not in known:
         raise UsageError(f"--kind is {text!r}; expected one of {', '.join(known)}")
     return Cause(text)
-
-
-def _refuse_unknown_options(arguments: list[str]) -> None:
-    """Name a mistyped option before Fire, which would run the command first and complain afterwards."""
-    if not arguments or arguments[0].startswith("-") or "--" in arguments:
-        return
-    command = getattr(Commands, arguments[0], None)
-    if arguments[0].startswith("_") or not callable(command):
-        known = [name for name in vars(Commands) if not name.startswith("_")]
-        raise UsageError(
-            f"unknown command {arguments[0]!r}; expected one of {', '.join(known)}{_closest(arguments[0], known)}"
-        )
-    options = [name for name in inspect.signature(command).parameters if name != "self"]
-    for argument in arguments[1:]:
-        name = argument[2:].split("=")[0].replace("-", "_")
-        if argument.startswith("--") and name not in (*options, "help"):
-            known = [f"--{option}" for option in options]
-            raise UsageError(
-                f"unknown option --{name} for {arguments[0]}; expected one of {', '.join(known)}"
-                f"{_closest(f'--{name}', known)}"
-            )
-
-
-def _closest(word: str, known: list[str]) -> str:
-    found = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {found[0]}?)" if found else ""

@@ -97,10 +97,14 @@ class Embedder:
 
     @staticmethod
     def _check(model: Path, described: Tensor, found: list[tuple[str, str, list[int | str]]]) -> None:
-        if [node[0] for node in found] != [described.name] or len(found[0][2]) != len(described.shape):
+        (name, _, shape), *others = found
+        same = len(shape) == len(described.shape) and all(
+            ours == theirs or not isinstance(ours, int) for ours, theirs in zip(shape, described.shape, strict=True)
+        )
+        if others or name != described.name or not same:
             raise SentinelError(
                 f"model {model} has {', '.join(f'{name} {shape}' for name, _, shape in found)}; "
-                f"its card says {described.name} {list(described.shape)}"
+                f"its card says {described.name} {list(described.shape)}: export the model again"
             )
 
     def fit(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -108,8 +112,18 @@ class Embedder:
         return fit_frame(frame, self.width, self.height)
 
     def embed(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Embed a batch, uint8 (n, height, width, 3) RGB, to float32 (n, dimensions)."""
-        (embeddings,) = self._session.run([self.card.output.name], {self.card.input.name: frames})
+        """Embed a batch, uint8 (n, height, width, 3) RGB, to float32 (n, dimensions).
+
+        Raises:
+            SentinelError: The graph fails as it runs.
+        """
+        try:
+            (embeddings,) = self._session.run([self.card.output.name], {self.card.input.name: frames})
+        except Exception as error:  # ONNX Runtime raises its own unexported types
+            raise SentinelError(
+                f"model {self.card.name} failed on a batch of {len(frames)} frames ({_first_line(error)}); "
+                "export the model again"
+            ) from error
         return np.asarray(embeddings, np.float32)
 
     def embed_stream(

@@ -1,8 +1,16 @@
 """Errors a person can act on: each is one line that says what was found, what was expected and what to do."""
 
 
+def one_line(text: str) -> str:
+    """A text as one printable line: line breaks, control characters and broken encodings become escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 class SentinelError(Exception):
     """The work could not be done; the command line ends with exit code 1 and status ERROR."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class UsageError(SentinelError):

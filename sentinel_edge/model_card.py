@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.files import read_limited
 
 CARD_VERSION = 1
+MAX_MODEL_BYTES = 2**31
+MAX_CARD_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +49,18 @@ def load_model(path: Path) -> tuple[bytes, ModelCard]:
     """
     card_path = path.with_suffix(".json")
     try:
-        model = path.read_bytes()
+        model = read_limited(path, MAX_MODEL_BYTES)
     except OSError as error:
         raise SentinelError(
             f"cannot read model {path}: {error.strerror}; expected an ONNX file, run `make export` or pass --model"
         ) from error
     try:
-        card = _parse(json.loads(card_path.read_text(encoding="utf-8")))
+        card = _parse(json.loads(read_limited(card_path, MAX_CARD_BYTES)))
     except OSError as error:
         raise SentinelError(
             f"cannot read model card {card_path}: {error.strerror}; expected a card beside the model"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SentinelError(
             f"model card {card_path} is not a version {CARD_VERSION} card ({error}); export the model again"
         ) from error

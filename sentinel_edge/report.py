@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sentinel_edge.errors import one_line
 from sentinel_edge.verdict import Status, Verdict
 
 
@@ -21,4 +22,4 @@ def summary(verdict: Verdict, output: Path) -> str:
     lines.extend(f"  cause      {cause.kind}: {cause.evidence}" for cause in verdict.causes)
     lines.append(f"  baseline   {verdict.baseline['source']}, {verdict.baseline['episodes']} episodes")
     lines.append(f"  written    {output / 'verdict.json'} ({verdict.duration_s:.1f} s)")
-    return "\n".join(lines)
+    return "\n".join(one_line(line) for line in lines)

@@ -4,6 +4,7 @@ Everything streams: one decoded frame is held at a time, whatever the length of 
 read is skipped and listed, never silently dropped; untrusted input is the normal case.
 """
 
+import errno
 import math
 import re
 import stat
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from sentinel_edge import MAX_PIXELS
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.files import read_limited
 
 MAX_IMAGE_BYTES = 2**28
 """The largest image file that is read into memory (256 MiB)."""
@@ -28,6 +30,8 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mkv", ".avi", ".mov", ".webm", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv"}
     | {".ogv", ".3gp", ".asf", ".h264", ".h265", ".hevc", ".y4m"}
 )
+IGNORED = frozenset({"lost+found", "Thumbs.db", "desktop.ini"})
+"""What file systems and viewers leave beside pictures; passed over in silence, as hidden files are."""
 EXPECTED_PATH = "expected an image folder, a video file, or a folder of videos or of image folders"
 
 
@@ -106,9 +110,13 @@ def find_footage(path: Path) -> Footage:
     Raises:
         SentinelError: `path` does not exist, is a single picture, or holds no footage.
     """
-    if not path.exists():
-        raise SentinelError(f"no such path: {path}; {EXPECTED_PATH}")
-    if not path.is_dir():
+    try:
+        folder = stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError as error:
+        raise SentinelError(f"no such path: {path}; {EXPECTED_PATH}") from error
+    except OSError as error:
+        raise SentinelError(f"cannot look at {path}: {error.strerror}; {EXPECTED_PATH}") from error
+    if not folder:
         if path.suffix.lower() in IMAGE_SUFFIXES:
             raise SentinelError(f"{path} is a single picture; {EXPECTED_PATH}")
         return Footage(path, (Clip(path, path.name),))
@@ -129,14 +137,24 @@ def find_clips(path: Path) -> list[Clip]:
 def _walk(folder: Path, root: Path, seen: set[Path], clips: list[Clip], ignored: list[Skipped]) -> None:
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name))
+        images = _sort_out(entries, root, seen, clips, ignored)
     except OSError as error:
         raise SentinelError(f"cannot list {folder}: {error.strerror}; make it readable for this user") from error
+    if images:
+        name = "." if folder == root else folder.relative_to(root).as_posix()
+        clips.append(Clip(folder, name, tuple(images)))
+
+
+def _sort_out(
+    entries: list[Path], root: Path, seen: set[Path], clips: list[Clip], ignored: list[Skipped]
+) -> list[Path]:
+    """Walk a folder's sub-folders, list its videos, and give back its images."""
     images: list[Path] = []
     for entry in entries:
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") or entry.name in IGNORED:
             continue
         name = entry.relative_to(root).as_posix()
-        if entry.is_dir():
+        if _is_folder(entry):
             real = entry.resolve()
             if real not in seen:
                 seen.add(real)
@@ -147,22 +165,21 @@ def _walk(folder: Path, root: Path, seen: set[Path], clips: list[Clip], ignored:
             clips.append(Clip(entry, name))
         else:
             ignored.append(Skipped(name, "neither an image nor a video"))
-    if images:
-        name = "." if folder == root else folder.relative_to(root).as_posix()
-        clips.append(Clip(folder, name, tuple(images)))
+    return images
 
 
-def _require_regular(path: Path) -> int:
-    """The size of a regular file in bytes; a pipe or device would block for ever."""
+def _is_folder(entry: Path) -> bool:
+    """Whether an entry is a folder, links followed; one that leads nowhere is not.
+
+    Raises:
+        OSError: This user may not look.
+    """
     try:
-        status = path.stat()
+        return stat.S_ISDIR(entry.stat().st_mode)
     except OSError as error:
-        raise Unreadable(error.strerror or "cannot be opened") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise Unreadable("not a regular file")
-    if status.st_size == 0:
-        raise Unreadable("empty file (0 bytes)")
-    return status.st_size
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return False
+        raise
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -174,13 +191,14 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         Unreadable: With the reason.
     """
-    if _require_regular(path) > MAX_IMAGE_BYTES:
-        raise Unreadable(f"larger than {MAX_IMAGE_BYTES // 2**20} MiB")
     try:
         # Read by Python, not by OpenCV, so that any path the file system allows works.
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        content = read_limited(path, MAX_IMAGE_BYTES)
     except OSError as error:
         raise Unreadable(error.strerror or "cannot be read") from error
+    if not content:
+        raise Unreadable("empty file (0 bytes)")
+    data = np.frombuffer(content, np.uint8)
     try:
         frame = cv2.imdecode(data, cv2.IMREAD_COLOR)
     except cv2.error as error:
@@ -194,6 +212,22 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return np.asarray(frame, np.uint8)
 
 
+def _require_readable(path: Path) -> None:
+    """Refuse what is not a file with something in it: a pipe or device would block for ever.
+
+    Raises:
+        Unreadable: With the reason.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise Unreadable(error.strerror or "cannot be opened") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise Unreadable("not a regular file")
+    if status.st_size == 0:
+        raise Unreadable("empty file (0 bytes)")
+
+
 class VideoReader:
     """A video's frames at their native rate: iterate over `(seconds, frame)`, frame uint8 BGR (h, w, 3).
 
@@ -205,7 +239,7 @@ class VideoReader:
     """
 
     def __init__(self, path: Path) -> None:
-        _require_regular(path)
+        _require_readable(path)
         # An absolute path cannot be mistaken for one of FFmpeg's protocols (`concat:`, `http:`).
         self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():

@@ -6,15 +6,16 @@ format is `verdict.schema.json` beside this module. Both are written under a tem
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.files import write_atomically
 
 if TYPE_CHECKING:
     from sentinel_edge.sources import Skipped
@@ -168,8 +169,8 @@ class Verdict:
         return EXIT_CODES[self.status]
 
     def to_json(self) -> str:
-        """The verdict as one line of strict JSON, keys in the schema's order."""
-        return json.dumps({"schema_version": SCHEMA_VERSION, **_plain(self)}, allow_nan=False, ensure_ascii=False)
+        """The verdict as one line of strict JSON in ASCII, which any terminal, locale and file can hold."""
+        return json.dumps({"schema_version": SCHEMA_VERSION, **_plain(self)}, allow_nan=False)
 
 
 def error_verdict(message: str, started_at: str, **known: Any) -> Verdict:
@@ -214,38 +215,25 @@ class VerdictFiles:
             for path, text in files:
                 write_atomically(path, text.encode())
         except OSError as error:
-            self._withdraw()
+            self._withdraw(verdict)
             raise SentinelError(_cannot_write(self.folder, error)) from error
 
-    def _withdraw(self) -> None:
-        """No verdict can be written: at least leave none that is out of date (removing needs no space)."""
-        for path in (self.status, self.verdict):
+    def _withdraw(self, verdict: Verdict) -> None:
+        """The verdict cannot be written: leave none that is out of date.
+
+        Removing takes no space on a full disk; where the folder is locked but the files are ours, they are
+        overwritten in place.
+        """
+        texts = (
+            (self.status, f"{Status.ERROR}\n"),
+            (self.verdict, replace(verdict, status=Status.ERROR).to_json() + "\n"),
+        )
+        for path, text in texts:
             try:
                 path.unlink(missing_ok=True)
             except OSError:
-                continue
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers see all of it or none: a temporary name beside it, flushed, renamed.
-
-    Raises:
-        OSError: It could not be written; the temporary file is gone and an older file is untouched.
-    """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; a verdict is read by others
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+                with suppress(OSError):
+                    path.write_text(text)
 
 
 def _cannot_write(folder: Path, error: OSError) -> str:

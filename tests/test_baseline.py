@@ -107,7 +107,7 @@ def with_nan(array: NDArray[Any]) -> NDArray[Any]:
         ({"header": {"format": "other"}}, "format 'other'"),
         ({"header": {"fps": -1}}, "contradicts itself"),
         ({"header": {"fps": "nan"}}, "contradicts itself"),
-        ({"header": {"episodes": []}}, "holds sketches"),
+        ({"header": {"episodes": []}}, "holds 0 episodes"),
         ({"header": {"model": None}}, "damaged"),
         ({"sketches": lambda a: a[::-1, ::-1].copy()}, "contradicts itself"),
         ({"sketches": lambda a: a.astype(np.float32)}, "expected float16"),

@@ -11,9 +11,10 @@ import pytest
 
 from sentinel_edge import assets
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.files import write_atomically
 from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.report import summary
-from sentinel_edge.verdict import SCHEMA_PATH, Status, VerdictFiles, error_verdict, write_atomically
+from sentinel_edge.verdict import SCHEMA_PATH, Status, VerdictFiles, error_verdict
 from tests.conftest import INCOMING
 
 STARTED = "2026-01-01T00:00:00Z"
