@@ -84,7 +84,6 @@ def _explain(name: str, command: Command, program: str) -> str:
     lines.append("options:")
     for option, description in described.items():
         lines += _wrapped(description, f"  {f'--{option}':<{width}}  ")
-    lines += ["", "Each option can also be set as an environment variable: SENTINEL_ and its name in capitals."]
     return "\n".join(lines)
 
 

@@ -71,7 +71,7 @@ class Commands:
         """Judge footage against a baseline. Exit code 0 is PASS, 3 FAIL, 1 could not judge, 2 usage.
 
         Writes OUTPUT/status (one word) and OUTPUT/verdict.json, and prints the verdict: as one line of JSON, or as
-        a summary on a terminal.
+        a summary on a terminal. Each option can also be set as an environment variable: SENTINEL_INCOMING and so on.
 
         Args:
             incoming: What to check: an image folder, a video, or a folder of videos or of image folders.
@@ -116,7 +116,7 @@ class Commands:
             fps: Samples a second of video; checks will use the same. Default: 5.
             threads: Inference workers. Default: one a core.
         """
-        source_path, output_path = _path("source", source), _path("output", output)
+        source_path, output_path = _named("source", source), _named("output", output)
         model_path = _path("model", model, assets.default_model)
         rate = _number("fps", fps, DEFAULT_FPS, 0.0, math.inf)
         workers = _optional("threads", threads, lambda text: _whole("threads", text, 1, 1, 256))
@@ -142,7 +142,7 @@ class Commands:
             output: The folder to make; it must not exist or be empty.
             seed: The same footage, kind, severity and seed give the same bytes. Default: 0.
         """
-        source_path, output_path = _path("source", source), _path("output", output)
+        source_path, output_path = _named("source", source), _named("output", output)
         chosen = _kind(kind)
         level = _whole("severity", severity, 3, 0, 5)
         number = _whole("seed", seed, 0, 0, 2**63 - 1)
@@ -352,6 +352,13 @@ def _path(name: str, value: str | None, default: Callable[[], Path] | None = Non
         return default()
     if text is None:
         raise UsageError(f"--{name} is missing: expected a path, as in --{name} PATH (or SENTINEL_{name.upper()})")
+    return _named(name, text)
+
+
+def _named(name: str, text: str | None) -> Path:
+    """A path that is given on the command line itself: what a check is set to write to is not for other commands."""
+    if text is None:
+        raise UsageError(f"--{name} is missing: expected a path, as in --{name} PATH")
     if not text.strip() or "\0" in text:
         raise UsageError(f"--{name} is {text!r}; expected a path")
     return Path(text)
@@ -387,8 +394,7 @@ def _optional(name: str, value: str | None, parse: Callable[[str], Value]) -> Va
 
 
 def _kind(value: str | None) -> Cause:
-    text = _given("kind", value)
     known = [str(kind) for kind in KINDS]
-    if text not in known:
-        raise UsageError(f"--kind is {text!r}; expected one of {', '.join(known)}")
-    return Cause(text)
+    if value not in known:
+        raise UsageError(f"--kind is {value!r}; expected one of {', '.join(known)}")
+    return Cause(value)

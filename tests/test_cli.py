@@ -312,6 +312,15 @@ def test_an_impossible_setting_in_the_environment_exits_2(
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["baseline", "sabotage"])
+def test_where_a_check_is_set_to_write_is_not_for_other_commands(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.setenv("SENTINEL_OUTPUT", "out")
+    assert cli.run([command, "--source", "x", *(["--kind", "blur"] if command == "sabotage" else [])]) == 2
+    assert "--output is missing" in complaint(capfd.readouterr().err)
+
+
 def test_an_empty_variable_is_as_good_as_none(
     here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

