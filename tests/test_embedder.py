@@ -105,7 +105,7 @@ def test_the_runtime_tells_nobody_that_it_runs(tmp_path: Path) -> None:
     """ONNX Runtime's builds write an identifier under the home folder and report it, unless told not to."""
     home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"} | home
-    code = "from sentinel_edge import assets; from sentinel_edge.embedder import Embedder; Embedder(assets.default_model())"
+    code = "from sentinel_edge import assets, embedder; embedder.Embedder(assets.default_model())"
     root = Path(__file__).parent.parent
     subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, check=True, timeout=60)
     assert list(tmp_path.rglob("*")) == []
