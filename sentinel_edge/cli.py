@@ -16,7 +16,7 @@ from contextlib import suppress
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, Self, TypeVar
+from typing import NoReturn, Self
 
 import fire
 from fire.core import FireExit
@@ -28,7 +28,6 @@ from sentinel_edge.arguments import canonical, wanted_help
 from sentinel_edge.baseline import DEFAULT_FPS, build_baseline, load_baseline, save_baseline
 from sentinel_edge.calibration import ALPHA, THRESHOLD
 from sentinel_edge.causes import Cause
-from sentinel_edge.corruptions import KINDS
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.errors import SentinelError, UsageError, one_line
 from sentinel_edge.model_card import load_model
@@ -36,12 +35,12 @@ from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.report import summary
 from sentinel_edge.saboteur import sabotage
 from sentinel_edge.sources import Skipped, find_footage
+from sentinel_edge.values import kind_option, named_path, number_option, optional, path_option, whole_option
 from sentinel_edge.verdict import MAX_LISTED, Status
 
 PROGRAM = "sentinel-edge"
 USAGE_EXIT = 2
 ERROR_EXIT = 1
-Value = TypeVar("Value")
 Job = Callable[[], int]
 
 
@@ -84,14 +83,14 @@ class Commands:
             threads: Inference workers. Default: one a core.
         """
         options = CheckOptions(
-            incoming=_path("incoming", incoming),
-            baseline=_path("baseline", baseline, assets.default_baseline),
-            output=_path("output", output),
-            model=_path("model", model, assets.default_model),
-            threshold=_number("threshold", threshold, THRESHOLD, 0.0, 1.0),
-            alpha=_number("alpha", alpha, ALPHA, 0.0, 1.0),
-            fps=_optional("fps", fps, lambda text: _number("fps", text, DEFAULT_FPS, 0.0, math.inf)),
-            threads=_optional("threads", threads, lambda text: _whole("threads", text, 1, 1, 256)),
+            incoming=path_option("incoming", incoming),
+            baseline=path_option("baseline", baseline, assets.default_baseline),
+            output=path_option("output", output),
+            model=path_option("model", model, assets.default_model),
+            threshold=number_option("threshold", threshold, THRESHOLD, 0.0, 1.0),
+            alpha=number_option("alpha", alpha, ALPHA, 0.0, 1.0),
+            fps=optional("fps", fps, lambda text: number_option("fps", text, DEFAULT_FPS, 0.0, math.inf)),
+            threads=optional("threads", threads, lambda text: whole_option("threads", text, 1, 1, 256)),
         )
         self._job = lambda: _check(options)
 
@@ -116,10 +115,10 @@ class Commands:
             fps: Samples a second of video; checks will use the same. Default: 5.
             threads: Inference workers. Default: one a core.
         """
-        source_path, output_path = _named("source", source), _named("output", output)
-        model_path = _path("model", model, assets.default_model)
-        rate = _number("fps", fps, DEFAULT_FPS, 0.0, math.inf)
-        workers = _optional("threads", threads, lambda text: _whole("threads", text, 1, 1, 256))
+        source_path, output_path = named_path("source", source), named_path("output", output)
+        model_path = path_option("model", model, assets.default_model)
+        rate = number_option("fps", fps, DEFAULT_FPS, 0.0, math.inf)
+        workers = optional("threads", threads, lambda text: whole_option("threads", text, 1, 1, 256))
         self._job = lambda: _build(source_path, output_path, model_path, rate, workers)
 
     @SetParseFn(str)
@@ -142,10 +141,10 @@ class Commands:
             output: The folder to make; it must not exist or be empty.
             seed: The same footage, kind, severity and seed give the same bytes. Default: 0.
         """
-        source_path, output_path = _named("source", source), _named("output", output)
-        chosen = _kind(kind)
-        level = _whole("severity", severity, 3, 0, 5)
-        number = _whole("seed", seed, 0, 0, 2**63 - 1)
+        source_path, output_path = named_path("source", source), named_path("output", output)
+        chosen = kind_option(kind)
+        level = whole_option("severity", severity, 3, 0, 5)
+        number = whole_option("seed", seed, 0, 0, 2**63 - 1)
         self._job = lambda: _sabotage(source_path, chosen, level, output_path, number)
 
     @SetParseFn(str)
@@ -156,8 +155,8 @@ class Commands:
             model: The embedder's ONNX file. Default: the one that comes with the package.
             baseline: The golden baseline file. Default: the one that comes with the package.
         """
-        model_path = _path("model", model, assets.default_model)
-        baseline_path = _path("baseline", baseline, assets.default_baseline)
+        model_path = path_option("model", model, assets.default_model)
+        baseline_path = path_option("baseline", baseline, assets.default_baseline)
         self._job = lambda: _version(model_path, baseline_path)
 
 
@@ -320,7 +319,7 @@ class _Progress:
 
     def __init__(self, unit: str) -> None:
         self._unit = unit
-        self._shown = sys.stderr.isatty()
+        self._shown = sys.stderr is not None and sys.stderr.isatty()
         self._drawn_at = 0.0
 
     def __enter__(self) -> Self:
@@ -335,66 +334,3 @@ class _Progress:
         if self._shown and now - self._drawn_at >= _REDRAW_S:
             self._drawn_at = now
             print(f"\r{count} {self._unit}", end="", file=sys.stderr, flush=True)
-
-
-# Values, checked at the edge. An option that was not given is looked for in the environment.
-
-
-def _given(name: str, value: str | None) -> str | None:
-    if value is not None:
-        return value
-    return os.environ.get(f"SENTINEL_{name.upper()}") or None
-
-
-def _path(name: str, value: str | None, default: Callable[[], Path] | None = None) -> Path:
-    text = _given(name, value)
-    if text is None and default is not None:
-        return default()
-    if text is None:
-        raise UsageError(f"--{name} is missing: expected a path, as in --{name} PATH (or SENTINEL_{name.upper()})")
-    return _named(name, text)
-
-
-def _named(name: str, text: str | None) -> Path:
-    """A path that is given on the command line itself: what a check is set to write to is not for other commands."""
-    if text is None:
-        raise UsageError(f"--{name} is missing: expected a path, as in --{name} PATH")
-    if not text.strip() or "\0" in text:
-        raise UsageError(f"--{name} is {text!r}; expected a path")
-    return Path(text)
-
-
-def _number(name: str, value: str | None, default: float, low: float, high: float) -> float:
-    text = _given(name, value)
-    if text is None:
-        return default
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not low < number < high:  # NaN is on neither side
-        between = f"between {low:g} and {high:g}" if math.isfinite(high) else f"above {low:g}"
-        raise UsageError(f"--{name} is {text!r}; expected a number {between}, both ends excluded")
-    return number
-
-
-def _whole(name: str, value: str | None, default: int, low: int, high: int) -> int:
-    text = _given(name, value)
-    if text is None:
-        return default
-    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(high))
-    if not digits or not low <= int(text) <= high:
-        raise UsageError(f"--{name} is {text!r}; expected a whole number from {low} to {high}")
-    return int(text)
-
-
-def _optional(name: str, value: str | None, parse: Callable[[str], Value]) -> Value | None:
-    text = _given(name, value)
-    return None if text is None else parse(text)
-
-
-def _kind(value: str | None) -> Cause:
-    known = [str(kind) for kind in KINDS]
-    if value not in known:
-        raise UsageError(f"--kind is {value!r}; expected one of {', '.join(known)}")
-    return Cause(value)

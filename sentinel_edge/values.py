@@ -1,0 +1,98 @@
+"""The values of options, checked at the edge: inside, a threshold is a number and a path is a path.
+
+An option that was not given is looked for in the environment: SENTINEL_ and its name in capitals.
+"""
+
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from sentinel_edge.causes import Cause
+from sentinel_edge.corruptions import KINDS
+from sentinel_edge.errors import UsageError
+
+Value = TypeVar("Value")
+
+
+def given(name: str, value: str | None) -> str | None:
+    """An option's value, or what the environment says for it; an empty variable says nothing."""
+    if value is not None:
+        return value
+    return os.environ.get(f"SENTINEL_{name.upper()}") or None
+
+
+def path_option(name: str, value: str | None, default: Callable[[], Path] | None = None) -> Path:
+    """A path, from the command line, the environment, or the default.
+
+    Raises:
+        UsageError: It is missing or empty.
+    """
+    text = given(name, value)
+    if text is None and default is not None:
+        return default()
+    if text is None:
+        raise UsageError(f"--{name} is missing: expected a path, as in --{name} PATH (or SENTINEL_{name.upper()})")
+    return named_path(name, text)
+
+
+def named_path(name: str, text: str | None) -> Path:
+    """A path that is given on the command line itself: what a check is set to write to is not for other commands."""
+    if text is None:
+        raise UsageError(f"--{name} is missing: expected a path, as in --{name} PATH")
+    if not text.strip() or "\0" in text:
+        raise UsageError(f"--{name} is {text!r}; expected a path")
+    return Path(text)
+
+
+def number_option(name: str, value: str | None, default: float, low: float, high: float) -> float:
+    """A number strictly between two others.
+
+    Raises:
+        UsageError: It is not one; NaN is between no two numbers.
+    """
+    text = given(name, value)
+    if text is None:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not low < number < high:  # NaN is on neither side
+        between = f"between {low:g} and {high:g}" if math.isfinite(high) else f"above {low:g}"
+        raise UsageError(f"--{name} is {text!r}; expected a number {between}, both ends excluded")
+    return number
+
+
+def whole_option(name: str, value: str | None, default: int, low: int, high: int) -> int:
+    """A whole number from `low` to `high`.
+
+    Raises:
+        UsageError: It is not one.
+    """
+    text = given(name, value)
+    if text is None:
+        return default
+    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(high))
+    if not digits or not low <= int(text) <= high:
+        raise UsageError(f"--{name} is {text!r}; expected a whole number from {low} to {high}")
+    return int(text)
+
+
+def optional(name: str, value: str | None, parse: Callable[[str], Value]) -> Value | None:
+    """The parsed value where one was given, else None."""
+    text = given(name, value)
+    return None if text is None else parse(text)
+
+
+def kind_option(value: str | None) -> Cause:
+    """A kind of failure the saboteur knows.
+
+    Raises:
+        UsageError: It is not one.
+    """
+    known = [str(kind) for kind in KINDS]
+    if value not in known:
+        raise UsageError(f"--kind is {value!r}; expected one of {', '.join(known)}")
+    return Cause(value)
