@@ -22,6 +22,7 @@ is never further from the mixture of its references than its parts are on averag
 Reference: empirical null distributions, B. Efron, "Large-Scale Simultaneous Hypothesis Testing", JASA 2004.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -243,6 +244,10 @@ def _scale_and_scores(stretches: Sequence[_Stretch], floor: float) -> tuple[NDAr
 
 
 def _scale(stretches: Sequence[_Stretch], floor: float) -> NDArray[np.float64]:
-    upper = np.quantile([stretch.distance for stretch in stretches], 0.75, axis=0) / ks.KOLMOGOROV_UPPER_QUARTILE
-    upper = np.maximum(upper, floor)
+    # np.quantile(..., 0.75) by a plain sort, which for so few stretches takes a third of the time.
+    ordered = np.sort(np.stack([stretch.distance for stretch in stretches], axis=1), axis=1)
+    position = 0.75 * (len(stretches) - 1)
+    below, above = ordered[:, math.floor(position)], ordered[:, math.ceil(position)]
+    quartile = below + (position % 1.0) * (above - below)
+    upper = np.maximum(quartile / ks.KOLMOGOROV_UPPER_QUARTILE, floor)
     return np.asarray(np.sqrt(upper * np.median(upper)))
