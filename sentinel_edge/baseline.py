@@ -119,7 +119,7 @@ class Baseline:
         if fps is not None and fps != self.fps:
             raise SentinelError(
                 f"the baseline was sampled at {self.fps:g} frames a second, {fps:g} was asked for; leave --fps out, "
-                f"or {REBUILD} --fps {fps:g}"
+                f"or build it again with `sentinel-edge baseline --fps {fps:g}`"
             )
 
 
@@ -376,4 +376,6 @@ def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) ->
 
 
 def _brief(error: Exception) -> str:
+    if isinstance(error, zipfile.BadZipFile):
+        return "not a NumPy archive"
     return (str(error).splitlines() or [""])[0][:120] or type(error).__name__

@@ -18,8 +18,11 @@ from sentinel_edge.calibration import (
     nearest_episodes,
     split_window,
 )
-from sentinel_edge.verdict import DimensionSummary, GateResult, NullComparison, Status
+from sentinel_edge.verdict import DimensionSummary, GateResult, NormalComparison, Status
 
+REACH = 0.75
+"""The distance that counts as a large change: three quarters of the frames on the other side of a value. A baseline
+on which even that is within the normal range sees nothing, and its PASS would mean nothing."""
 MOST_DRIFTED = 10
 """Dimensions listed in a verdict."""
 
@@ -47,30 +50,30 @@ def judge_embeddings(
     reference_frames = sum(baseline.episodes[index].frames for index in set(chosen))
     floor = ks.independent_scale(len(embeddings), reference_frames)
     scale = np.maximum(calibration.scale_at(samples), floor)
-    # A distance cannot exceed 1: what would every dimension at its furthest score?
-    reachable = float((ks.pvalues(np.ones_like(scale), scale) < alpha).mean())
+    # What could it see? A change of a scene, or a camera gone bad, moves a dimension by `REACH` at the most.
+    reachable = float((ks.pvalues(np.full_like(scale, REACH), scale) < alpha).mean())
     if reachable <= threshold:
         return GateResult(
             Status.ERROR,
             None,
             threshold,
-            f"the baseline is too variable: even a complete change could only score {reachable:.2f}, the threshold is "
-            f"{threshold:.2f}; give a longer window, or a baseline of longer or more similar episodes",
+            f"the baseline is too variable: were every dimension {REACH:.0%} apart, the score would be "
+            f"{reachable:.2f}, the threshold is {threshold:.2f}; give a longer window, or a baseline whose episodes "
+            "are longer or more alike (whole days, not parts of one)",
         )
     distance = distances(embeddings, baseline.sketches, chosen)
     pvalue = ks.pvalues(distance, scale)
     drifted = pvalue < alpha
     score = float(drifted.mean())
-    null = _compare(score, calibration.null_scores_at(samples), len(baseline.episodes)) if alpha == ALPHA else None
+    normal = _compare(score, calibration.null_scores_at(samples)) if alpha == ALPHA else None
     worst = np.argsort(-distance / scale, kind="stable")[:MOST_DRIFTED]
     status = Status.FAIL if score > threshold else Status.PASS
-    side = "above" if status is Status.FAIL else "not above"
-    normal = f"; normal here is {null.median:.2f}, at most {null.highest:.2f}" if null else ""
+    usual = f"normal: {normal.median:.0%}, at most {normal.highest:.0%}; " if normal else ""
     return GateResult(
         status,
         score,
         threshold,
-        f"{score:.0%} of {len(distance)} dimensions drifted, {side} {threshold:.0%}{normal}",
+        f"{score:.0%} of {len(distance)} dimensions drifted ({usual}above {threshold:.0%} is FAIL)",
         dimensions=DimensionSummary(
             count=len(distance),
             drifted=int(drifted.sum()),
@@ -79,7 +82,7 @@ def judge_embeddings(
             median_scale=float(np.median(scale)),
             most_drifted=tuple(int(index) for index in worst),
         ),
-        null=null,
+        normal=normal,
         reference=tuple(dict.fromkeys(baseline.episodes[index].name for index in chosen)),
     )
 
@@ -101,10 +104,10 @@ def _unfit(frames: int, samples: int, baseline: Baseline) -> str | None:
     return None
 
 
-def _compare(score: float, null_scores: NDArray[np.float64], episodes: int) -> NullComparison:
-    return NullComparison(
-        episodes=episodes,
+def _compare(score: float, null_scores: NDArray[np.float64]) -> NormalComparison:
+    return NormalComparison(
+        stretches=len(null_scores),
         median=float(np.median(null_scores)),
         highest=float(null_scores.max()),
-        rank=int((null_scores >= score).sum()),
+        at_least_as_high=int((null_scores >= score).sum()),
     )

@@ -122,7 +122,9 @@ def _causes(status: Status, gates: Mapping[str, GateResult]) -> tuple[CauseFound
     """The embedding gate sees that the picture changed, not what changed it."""
     if status is not Status.FAIL:
         return ()
-    return (CauseFound(Cause.UNKNOWN, gates[EMBEDDING_GATE].reason),)
+    score = gates[EMBEDDING_GATE].score or 0.0
+    evidence = f"{score:.0%} of dimensions moved: look at the footage, and if it is right, add it to the baseline"
+    return (CauseFound(Cause.UNKNOWN, evidence),)
 
 
 def _require_readable(window: Window) -> None:

@@ -5,6 +5,9 @@ from pathlib import Path
 from sentinel_edge.errors import one_line
 from sentinel_edge.verdict import Status, Verdict
 
+SHOWN = 3
+"""Skipped files named on a terminal."""
+
 
 def summary(verdict: Verdict, output: Path) -> str:
     """The verdict in a few aligned lines."""
@@ -16,9 +19,9 @@ def summary(verdict: Verdict, output: Path) -> str:
     frames = verdict.frames
     thinned = f", every {frames.stride}th kept" if frames.stride > 1 else ""
     lines.append(f"  frames     {frames.judged} judged of {frames.sampled} sampled{thinned}")
-    lines.extend(f"  skipped    {entry.name}: {entry.reason}" for entry in frames.skipped)
-    if frames.skipped_count > len(frames.skipped):
-        lines.append(f"  skipped    and {frames.skipped_count - len(frames.skipped)} more")
+    lines.extend(f"  skipped    {entry.name}: {entry.reason}" for entry in frames.skipped[:SHOWN])
+    if frames.skipped_count > SHOWN:
+        lines.append(f"  skipped    and {frames.skipped_count - SHOWN} more, see verdict.json")
     lines.extend(f"  cause      {cause.kind}: {cause.evidence}" for cause in verdict.causes)
     lines.append(f"  baseline   {verdict.baseline['source']}, {verdict.baseline['episodes']} episodes")
     lines.append(f"  written    {output / 'verdict.json'} ({verdict.duration_s:.1f} s)")

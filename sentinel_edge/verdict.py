@@ -4,6 +4,7 @@
 format is `verdict.schema.json` beside this module. Both are written under a temporary name and renamed.
 """
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -57,20 +58,20 @@ class DimensionSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class NullComparison:
-    """The window's score among those of the baseline's own episodes, each left out in turn.
+class NormalComparison:
+    """The window's score among those of the baseline's own stretches, each left out in turn.
 
     Attributes:
-        episodes: Number of episodes.
+        stretches: How many stretches of about the window's length the baseline was calibrated on.
         median: Median of their scores.
         highest: Largest of their scores.
-        rank: How many of them score at least as high as the window; 0 is "above every normal episode".
+        at_least_as_high: How many of them score at least as high as the window; 0 is "above all that is normal".
     """
 
-    episodes: int
+    stretches: int
     median: float
     highest: float
-    rank: int
+    at_least_as_high: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class GateResult:
         threshold: A score above it is FAIL.
         reason: One line for a person.
         dimensions: Per-dimension summary (embedding gate).
-        null: Comparison with the baseline's own episodes.
+        normal: Comparison with the baseline's own stretches.
         reference: Names of the baseline episodes the window was compared with.
     """
 
@@ -92,7 +93,7 @@ class GateResult:
     threshold: float
     reason: str
     dimensions: DimensionSummary | None = None
-    null: NullComparison | None = None
+    normal: NormalComparison | None = None
     reference: tuple[str, ...] = ()
 
 
@@ -239,19 +240,27 @@ class VerdictFiles:
 def _cannot_write(folder: Path, error: OSError) -> str:
     problem = error.strerror or str(error)
     if isinstance(error, PermissionError):
-        return (
-            f"cannot write to the output folder {folder} as user {os.getuid()}: {problem}; make it first and let this "
-            f'user write (`mkdir -p FOLDER`, and `docker run --user "$(id -u):$(id -g)"` for a container)'
+        advice = (
+            "let this user write there: `mkdir -p FOLDER` before the first `docker run`, which makes a missing one as "
+            'root (then `sudo chown "$(id -u)" FOLDER`), and run it with `--user "$(id -u):$(id -g)"`'
         )
-    return f"cannot write to the output folder {folder}: {problem}; give a folder with room that this user can write"
+    elif isinstance(error, FileExistsError | NotADirectoryError):
+        advice = "expected a folder, or a place for one"
+    elif error.errno == errno.EROFS:
+        advice = "give a folder that can be written; in a container mount one: `-v FOLDER:/app/status_output`"
+    else:
+        advice = "give a folder with room that this user can write"
+    return f"cannot write to the output folder {folder} as user {os.getuid()}: {problem}; {advice}"
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses, enums and tuples to what JSON has."""
+    """Dataclasses, enums and tuples to what JSON has, numbers as a person reads them."""
     if hasattr(value, "__dataclass_fields__"):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(entry) for entry in value]
+    if isinstance(value, float):
+        return round(value, 6)  # more digits than a judgement has
     return value
