@@ -33,7 +33,7 @@ from sentinel_edge.embedder import PREPROCESSING, Embedder
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.files import read_limited, write_atomically
 from sentinel_edge.sources import Footage, Skipped
-from sentinel_edge.window import Window, read_window
+from sentinel_edge.window import Window, read_window, require_readable
 
 FORMAT = "sentinel-edge baseline"
 FORMAT_VERSION = 1
@@ -47,8 +47,6 @@ CUT_FRAMES = 10
 """Frames an episode cut from a clip should have at least."""
 EPISODE_LIMIT = 512
 """Embeddings kept of one episode while it is being built; a longer one is thinned evenly."""
-MAX_UNREADABLE = 0.25
-"""Share of unreadable samples above which footage cannot stand for what the camera saw."""
 MAX_FILE_BYTES = 64 * 2**20
 MAX_SAMPLES = 10**12
 """More than any camera will deliver; a larger count in a file is damage."""
@@ -154,7 +152,7 @@ def build_baseline(
         done += len(window.embeddings)
         windows.append((clip.name, window))
     skipped = [*footage.ignored, *(entry for _, window in windows for entry in window.skipped)]
-    _require_readable(footage, [window for _, window in windows], skipped)
+    require_readable([window for _, window in windows], footage.root)
     pieces = _cut(windows) if cut else _join(windows)
     if len(pieces) < MIN_EPISODES:
         frames = sum(len(window.embeddings) for _, window in windows)
@@ -180,16 +178,6 @@ def build_baseline(
 
 Piece = tuple[str, NDArray[np.float16], int]
 """An episode to be: name, embeddings float16 (n, d), and the samples they stand for."""
-
-
-def _require_readable(footage: Footage, windows: Sequence[Window], skipped: Sequence[Skipped]) -> None:
-    lost = sum(window.unreadable for window in windows)
-    share = lost / max(1, lost + sum(len(window.embeddings) for window in windows))
-    if share > MAX_UNREADABLE:
-        raise SentinelError(
-            f"{share:.0%} of {footage.root} cannot be read (e.g. {skipped[-1].name}: {skipped[-1].reason}); expected "
-            f"at most {MAX_UNREADABLE:.0%}: give intact footage"
-        )
 
 
 def _cut(windows: Sequence[tuple[str, Window]]) -> list[Piece]:

@@ -91,7 +91,7 @@ class Commands:
             incoming=path_option("incoming", incoming),
             baseline=path_option("baseline", baseline, assets.default_baseline),
             output=path_option("output", output),
-            model=path_option("model", model, assets.default_model),
+            model=optional("model", model, lambda text: named_path("model", text)),
             threshold=number_option("threshold", threshold, THRESHOLD, 0.0, 1.0),
             alpha=number_option("alpha", alpha, ALPHA, 0.0, 1.0),
             fps=optional("fps", fps, lambda text: number_option("fps", text, DEFAULT_FPS, 0.0, math.inf)),
@@ -249,7 +249,10 @@ def _check(options: CheckOptions) -> int:
     terminal = _on_terminal()
     if verdict.status is Status.ERROR and not terminal:
         _complain(verdict.message, ERROR_EXIT)
-    _tell(summary(verdict, options.output) if terminal else verdict.to_json())
+    try:
+        _tell(summary(verdict, options.output) if terminal else verdict.to_json())
+    except SentinelError as error:  # the two files say it all the same, and the exit code must not contradict them
+        _complain(error, verdict.exit_code)
     return verdict.exit_code
 
 
@@ -333,7 +336,7 @@ def _list_skipped(skipped: Sequence[Skipped]) -> None:
 
 def _aligned(facts: Mapping[str, object]) -> str:
     width = max(map(len, facts))
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in facts.items())
+    return "\n".join(one_line(f"{name:<{width}}  {value}") for name, value in facts.items())
 
 
 _REDRAW_S = 0.2

@@ -26,6 +26,9 @@ BATCH_SIZE = 2
 PREPROCESSING = "rgb, exact halvings (area), then linear"
 """What `fit_frame` does, in words; recorded in a baseline and compared when it is used."""
 
+ONNX_TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}
+"""The types an embedder may take and give: a card's word for each, and ONNX Runtime's."""
+
 Tag = TypeVar("Tag")
 
 
@@ -97,14 +100,18 @@ class Embedder:
 
     @staticmethod
     def _check(model: Path, described: Tensor, found: list[tuple[str, str, list[int | str]]]) -> None:
-        (name, _, shape), *others = found
-        same = len(shape) == len(described.shape) and all(
-            ours == theirs or not isinstance(ours, int) for ours, theirs in zip(shape, described.shape, strict=True)
+        same = len(found) == 1 and all(
+            (name, kind, len(shape)) == (described.name, ONNX_TYPES.get(described.dtype), len(described.shape))
+            and all(
+                not isinstance(size, int) or size == said for size, said in zip(shape, described.shape, strict=True)
+            )
+            for name, kind, shape in found
         )
-        if others or name != described.name or not same:
+        if not same:
+            has = ", ".join(f"{name} {kind} {shape}" for name, kind, shape in found) or "none"
             raise SentinelError(
-                f"model {model} has {', '.join(f'{name} {shape}' for name, _, shape in found)}; "
-                f"its card says {described.name} {list(described.shape)}: export the model again"
+                f"model {model} has {has}; its card says {described.name} {described.dtype} {list(described.shape)}: "
+                "export the model again"
             )
 
     def fit(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -122,7 +122,10 @@ def find_footage(path: Path) -> Footage:
         return Footage(path, (Clip(path, path.name),))
     clips: list[Clip] = []
     ignored: list[Skipped] = []
-    _walk(path, path, {path.resolve()}, clips, ignored)
+    try:
+        _walk(path, path, {path.resolve()}, clips, ignored)
+    except RecursionError as error:
+        raise SentinelError(f"folders in {path} are nested too deeply; {EXPECTED_PATH}") from error
     if not clips:
         found = f"only {len(ignored)} other file(s), e.g. {ignored[0].name}" if ignored else "an empty folder"
         raise SentinelError(f"no footage in {path}: found {found}; {EXPECTED_PATH}")
@@ -136,7 +139,7 @@ def find_clips(path: Path) -> list[Clip]:
 
 def _walk(folder: Path, root: Path, seen: set[Path], clips: list[Clip], ignored: list[Skipped]) -> None:
     try:
-        entries = sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name))
+        entries = sorted(folder.iterdir(), key=lambda entry: (natural_key(entry.name), entry.name))
         images = _sort_out(entries, root, seen, clips, ignored)
     except OSError as error:
         raise SentinelError(f"cannot list {folder}: {error.strerror}; make it readable for this user") from error
@@ -313,8 +316,8 @@ class SampleReader:
     """Samples clips in order: videos at `fps`, every image of a folder.
 
     A video frame is taken when its time enters a new slot of 1/fps seconds, so irregular time stamps are
-    sampled evenly; a rate at or above the video's own takes every frame. While iterating, `skipped` lists
-    what could not be read, `wanted_count` counts the samples asked for, `unreadable_count` those that failed.
+    sampled evenly; a rate at or above the video's own takes every frame. While iterating, `index` counts the
+    samples, `skipped` lists what could not be read, and `failed` holds the indices of samples that could not.
 
     Attributes:
         clips: The clips to read.
@@ -326,30 +329,42 @@ class SampleReader:
     fps: float
     wanted: Callable[[int], bool] = lambda _: True
     skipped: list[Skipped] = field(default_factory=list)
-    wanted_count: float = 0
-    unreadable_count: float = 0
+    failed: list[int] = field(default_factory=list)
     index: int = 0
+    _lost: float = 0.0
+    _videos: int = 0
+    _video_samples: int = 0
+    _unopened: int = 0
 
     def __iter__(self) -> Iterator[Sample]:
         for clip in self.clips:
             yield from self._video(clip) if clip.is_video else self._images(clip)
 
-    @property
-    def unreadable_share(self) -> float:
-        """Share of the wanted samples that could not be read, 0 to 1."""
-        return self.unreadable_count / self.wanted_count if self.wanted_count else 0.0
+    def unreadable(self, stride: int = 1) -> tuple[float, float]:
+        """How many samples could not be read, and how many there should have been.
+
+        A video that cannot be opened stands for as many samples as the others gave on average, for one where
+        there are no others: twenty empty files beside one good hour are not one part in a hundred.
+
+        Args:
+            stride: Every how many-th sample was looked at in the end. Only those are counted, each for `stride`
+                samples, so that neither the beginning of the footage, which was looked at more closely, nor how
+                far the reader ran ahead weighs in.
+        """
+        lost = self._lost + self._unopened * (self._video_samples / self._videos if self._videos else 1.0)
+        failed = sum(index % stride == 0 for index in self.failed) * stride
+        return min(failed, self.index) + lost, self.index + lost
 
     def _images(self, clip: Clip) -> Iterator[Sample]:
         for path in clip.files:
             index = self._next_index()
             if not self.wanted(index):
                 continue
-            self.wanted_count += 1
             name = path.name if clip.name == "." else f"{clip.name}/{path.name}"
             try:
                 frame = read_image(path)
             except Unreadable as reason:
-                self.unreadable_count += 1
+                self.failed.append(index)
                 self.skipped.append(Skipped(name, reason.reason))
                 continue
             yield Sample(index, name, frame)
@@ -358,12 +373,10 @@ class SampleReader:
         try:
             reader = VideoReader(clip.path)
         except Unreadable as reason:
-            # How many samples it would have given is unknown; it weighs as one unreadable file.
-            self.wanted_count += 1
-            self.unreadable_count += 1
+            self._unopened += 1
             self.skipped.append(Skipped(clip.name, reason.reason))
             return
-        taken, last_slot = 0, -1
+        first, last_slot = self.index, -1
         with reader:
             while reader.advance():
                 slot = int(reader.seconds * self.fps + 1e-6)
@@ -373,25 +386,26 @@ class SampleReader:
                 index = self._next_index()
                 if not self.wanted(index):
                     continue
-                self.wanted_count += 1
                 frame = reader.retrieve()
                 origin = f"{clip.name}@{reader.seconds:.2f}s"
                 if frame is None:
-                    self.unreadable_count += 1
+                    self.failed.append(index)
                     self.skipped.append(Skipped(origin, "frame cannot be decoded"))
                     continue
-                taken += 1
                 yield Sample(index, origin, frame)
             missing = reader.missing_share
         if last_slot < 0:
-            self.wanted_count += 1
-            self.unreadable_count += 1
+            self._unopened += 1
             self.skipped.append(Skipped(clip.name, "no frame in it can be decoded"))
-        elif missing > CUT_SHORT_SHARE:
-            lost = taken * missing / (1.0 - missing)
-            self.wanted_count += lost
-            self.unreadable_count += lost
+            return
+        samples = self.index - first
+        if missing > CUT_SHORT_SHARE:
+            lost = samples * missing / (1.0 - missing)
+            samples += round(lost)
+            self._lost += lost
             self.skipped.append(Skipped(clip.name, f"cut short: {missing:.0%} of its duration is missing"))
+        self._videos += 1
+        self._video_samples += samples
 
     def _next_index(self) -> int:
         index = self.index

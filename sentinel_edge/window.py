@@ -1,6 +1,6 @@
 """A stretch of footage as embeddings: bounded in memory whatever its length, with an account of what was lost."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ from sentinel_edge.sources import Clip, SampleReader, Skipped
 
 WINDOW_LIMIT = 2000
 """Embeddings kept of a window; a longer one is thinned evenly."""
+MAX_UNREADABLE = 0.25
+"""Share of unreadable samples above which footage cannot stand for what the camera saw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,8 @@ class Window:
         origins: (n,) name or time of each frame.
         samples: How many samples the stretch holds at its sampling rate: its length.
         stride: Every how many-th of them was kept.
-        unreadable: Estimated number of samples that could not be read.
-        unreadable_share: The same as a share of those asked for, 0 to 1.
+        unreadable: Estimated number of samples that could not be read, those that never came included.
+        expected: Samples there would have been had everything been readable.
         skipped: What was passed over, and why.
     """
 
@@ -34,8 +36,8 @@ class Window:
     origins: tuple[str, ...]
     samples: int
     stride: int
-    unreadable: int
-    unreadable_share: float
+    unreadable: float
+    expected: float
     skipped: tuple[Skipped, ...]
 
 
@@ -77,13 +79,33 @@ def read_window(
         kept.add(index, (origin, half))
         progress(count)
     items = list(kept)
+    unreadable, expected = reader.unreadable(kept.stride)
     shape = (0, embedder.dimensions)
     return Window(
         embeddings=np.stack([half for _, half in items]) if items else np.empty(shape, np.float16),
         origins=tuple(origin for origin, _ in items),
         samples=reader.index,
         stride=kept.stride,
-        unreadable=round(reader.unreadable_count),
-        unreadable_share=reader.unreadable_share,
+        unreadable=unreadable,
+        expected=expected,
         skipped=tuple(reader.skipped),
     )
+
+
+def require_readable(windows: Sequence[Window], what: object) -> None:
+    """Refuse footage of which too much could not be read.
+
+    Raises:
+        SentinelError: With the share and an example.
+    """
+    skipped = [entry for window in windows for entry in window.skipped]
+    expected = [window.expected for window in windows if window.samples]
+    # A clip of which nothing could be read weighs as much as the others do on average.
+    nothing = sum(expected) / len(expected) if expected else 1.0
+    lost = sum(window.unreadable if window.samples else nothing for window in windows)
+    total = sum(window.expected if window.samples else nothing for window in windows)
+    if lost > MAX_UNREADABLE * total:
+        raise SentinelError(
+            f"{lost / total:.0%} of {what} cannot be read (e.g. {skipped[-1].name}: {skipped[-1].reason}); expected at "
+            f"most {MAX_UNREADABLE:.0%}: see what delivers the footage"
+        )

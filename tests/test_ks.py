@@ -53,8 +53,8 @@ def test_neither_the_order_of_frames_nor_of_samples_matters(
 def test_equals_scipy_on_real_embeddings(campus_embeddings: tuple[NDArray[np.float16], NDArray[np.float16]]) -> None:
     past, incoming = campus_embeddings
     assert 0.1 < (past == 0).mean() < 0.6, "real embeddings hold many exact zeros, the case that ties make hard"
-    for dtype in FLOATS:
-        a, b = incoming.astype(dtype), past.astype(dtype)
+    for dtype, step in zip(FLOATS, (1, 16, 16), strict=True):
+        a, b = incoming[:, ::step].astype(dtype), past[:, ::step].astype(dtype)
         np.testing.assert_allclose(ks.statistic(a, b), scipy_statistic(a, b), atol=1e-12)
 
 
@@ -129,5 +129,4 @@ def test_a_sketch_is_close_to_its_sample_and_made_of_its_values(sample: NDArray[
     assert (np.diff(sketch.astype(np.float32), axis=0) >= 0).all()
     for column in range(sample.shape[1]):
         assert np.isin(sketch[:, column], sample[:, column]).all()
-    # Half a step of the sketch and, where the sample is small, half a step of its own.
-    assert (ks.statistic(sample, sketch) <= 0.5 / points + 0.5 / len(sample) + 1e-12).all()
+    assert (ks.statistic(sample, sketch) <= 0.5 / points + 1e-12).all()

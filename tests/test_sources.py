@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.saboteur import LosslessVideo
+from sentinel_edge.sampling import EvenSample
 from sentinel_edge.sources import (
+    Clip,
     SampleReader,
     Unreadable,
     VideoReader,
@@ -106,7 +109,7 @@ def test_broken_files_are_skipped_counted_and_listed(tmp_path: Path) -> None:
     reader = SampleReader(find_clips(tmp_path), 5.0)
     assert [sample.origin for sample in reader] == ["0.png", "1.png", "4.png", "5.png"]
     assert {entry.name for entry in reader.skipped} == {"2.png", "3.png", "4.png.fifo.png"}
-    assert reader.unreadable_share == 3 / 7
+    assert reader.unreadable() == (3, 7)
 
 
 def test_a_video_cut_in_the_middle_is_read_to_the_cut_and_reported(tmp_path: Path) -> None:
@@ -120,7 +123,8 @@ def test_a_video_cut_in_the_middle_is_read_to_the_cut_and_reported(tmp_path: Pat
     read = len(list(reader))
     assert 15 <= read <= 30
     assert "cut short" in reader.skipped[0].reason
-    assert 0.4 < reader.unreadable_share < 0.65
+    lost, expected = reader.unreadable()
+    assert 0.4 < lost / expected < 0.65
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video at all", INCOMING.read_bytes()[:5000]])
@@ -131,7 +135,7 @@ def test_what_is_not_a_video_is_unreadable(tmp_path: Path, content: bytes) -> No
         VideoReader(path)
     reader = SampleReader(find_clips(path), 5.0)
     assert list(reader) == []
-    assert reader.unreadable_share == 1.0
+    assert reader.unreadable() == (1, 1)
 
 
 def test_no_footage_says_what_was_found_and_expected(tmp_path: Path) -> None:
@@ -144,3 +148,31 @@ def test_no_footage_says_what_was_found_and_expected(tmp_path: Path) -> None:
         find_footage(tmp_path)
     with pytest.raises(SentinelError, match="is a single picture; expected"):
         find_footage(picture(tmp_path / "one.png"))
+
+
+def test_videos_that_cannot_be_opened_weigh_as_much_as_those_that_can(tmp_path: Path) -> None:
+    (tmp_path / "00.mp4").symlink_to(INCOMING)
+    for number in range(1, 24):
+        (tmp_path / f"{number:02}.mp4").touch()
+    reader = SampleReader(find_clips(tmp_path), 5.0)
+    assert len(list(reader)) == 150
+    assert reader.unreadable() == (23 * 150, 24 * 150)
+
+
+@pytest.mark.parametrize("broken", [range(2000), range(12_000, 20_000), range(0, 20_000, 7)])
+def test_the_unreadable_share_of_thinned_footage_is_that_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: range
+) -> None:
+    def read(path: Path) -> NDArray[np.uint8]:
+        if int(path.stem) in broken:
+            raise Unreadable("broken")
+        return np.zeros((1, 1, 3), np.uint8)
+
+    monkeypatch.setattr("sentinel_edge.sources.read_image", read)
+    kept: EvenSample[int] = EvenSample(2000)
+    reader = SampleReader([Clip(tmp_path, "c", tuple(Path(f"{n}.png") for n in range(20_000)))], 5.0, kept.wants)
+    for sample in reader:
+        kept.add(sample.index, 0)
+    lost, expected = reader.unreadable(kept.stride)
+    assert expected == 20_000
+    assert lost == pytest.approx(len(broken), rel=0.02)
