@@ -53,7 +53,8 @@ GUARD = 1.0
 FACTOR_STEP = 1.02
 MAX_FACTOR = 4.0
 LONGEST_RATIO = 4
-"""A window may be at most this many times as long as the whole baseline: slower changes were never seen."""
+"""A window may be at most this many times as long as the whole baseline: slower changes were never seen. Beyond half
+the baseline, the longest that can be calibrated on, the scale is held and the judge only gets less sensitive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,9 @@ class Calibration:
     Attributes:
         lengths: (k,) ascending window lengths, in samples.
         scales: float32 (k, d): the scale of each dimension's distance at that length.
-        null_scores: For each length, the drift scores of the baseline's own stretches at `ALPHA`, each judged by
-            a calibration that has not seen it.
+        null_scores: For each length, the drift scores of the baseline's own stretches at `ALPHA`, each by a scale made
+            from the others where others lie apart (the longest runs cover too much: there from all), and all by the one
+            scalar that was fitted on them: a little flattering.
         longest: The longest window that may be judged, in samples.
     """
 
@@ -72,6 +74,11 @@ class Calibration:
     scales: NDArray[np.float32]
     null_scores: tuple[NDArray[np.float64], ...]
     longest: float
+
+    @property
+    def shortest(self) -> float:
+        """The shortest window that may be judged, in samples."""
+        return max(float(MIN_FRAMES), float(self.lengths[0]))
 
     def scale_at(self, length: float) -> NDArray[np.float64]:
         """Scale of each dimension, float64 (d,), for a window of this length."""

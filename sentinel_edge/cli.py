@@ -22,17 +22,16 @@ import fire
 import numpy as np
 from fire.core import FireExit
 from fire.decorators import SetParseFn
-from scipy import special
 
 import sentinel_edge
 from sentinel_edge import assets
 from sentinel_edge.arguments import canonical, wanted_help
 from sentinel_edge.baseline import DEFAULT_FPS, build_baseline, load_baseline, save_baseline
-from sentinel_edge.calibration import ALPHA, MIN_FRAMES, THRESHOLD
+from sentinel_edge.calibration import ALPHA, THRESHOLD
 from sentinel_edge.causes import Cause
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.errors import SentinelError, UsageError, one_line
-from sentinel_edge.judge import REACH
+from sentinel_edge.judge import weaknesses
 from sentinel_edge.model_card import load_model
 from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.report import summary
@@ -44,8 +43,6 @@ from sentinel_edge.verdict import MAX_LISTED, Status
 PROGRAM = "sentinel-edge"
 USAGE_EXIT = 2
 ERROR_EXIT = 1
-CRITICAL = float(special.kolmogi(ALPHA))
-"""A distance of so many scales is where p falls below alpha: 1.358."""
 Job = Callable[[], int]
 
 
@@ -269,31 +266,20 @@ def _build(source: Path, output: Path, model: Path, fps: float, threads: int | N
     _list_skipped(skipped)
     calibration = baseline.calibration
     normal = calibration.null_scores_at(baseline.typical_samples)
-    median_scale = float(np.median(calibration.scale_at(baseline.typical_samples)))
     facts = {
         "baseline": str(output),
         "bytes": output.stat().st_size,
         "episodes": len(baseline.episodes),
         "frames": sum(episode.frames for episode in baseline.episodes),
         "fps": baseline.fps,
-        "shortest_window": max(MIN_FRAMES, int(calibration.lengths[0])),
+        "shortest_window": int(calibration.shortest),
         "longest_window": int(calibration.longest),
         "normal_score": round(float(np.median(normal)), 3),
         "highest_normal_score": round(float(normal.max()), 3),
         "skipped": len(skipped),
     }
-    if normal.max() > THRESHOLD:
-        _complain(
-            f"some normal footage scores {normal.max():.2f}, above the threshold of {THRESHOLD:.2f}: expect false "
-            "alarms; give more episodes that show what is normal",
-            0,
-        )
-    if median_scale * CRITICAL > REACH:
-        _complain(
-            f"the episodes differ so much that only distances above {median_scale * CRITICAL:.2f} (of 1) would be "
-            "seen: give longer episodes or episodes more alike (whole days, not parts of one)",
-            0,
-        )
+    for weakness in weaknesses(baseline):
+        _complain(weakness, 0)
     return _tell(_aligned(facts) if _on_terminal() else json.dumps(facts))
 
 

@@ -7,12 +7,14 @@ the answer is ERROR with the reason, never a guess.
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from sentinel_edge import ks
 from sentinel_edge.baseline import Baseline
 from sentinel_edge.calibration import (
     ALPHA,
     MIN_FRAMES,
+    THRESHOLD,
     centre,
     distances,
     nearest_episodes,
@@ -22,7 +24,9 @@ from sentinel_edge.verdict import DimensionSummary, GateResult, NormalComparison
 
 REACH = 0.75
 """The distance that counts as a large change: three quarters of the frames on the other side of a value. A baseline
-on which even that is within the normal range sees nothing, and its PASS would mean nothing."""
+on which even that is within the normal range sees next to nothing: its FAIL stands, its PASS would mean nothing."""
+CRITICAL = float(special.kolmogi(ALPHA))
+"""A dimension drifted where its distance is so many scales: 1.358."""
 MOST_DRIFTED = 10
 """Dimensions listed in a verdict."""
 
@@ -50,9 +54,12 @@ def judge_embeddings(
     reference_frames = sum(baseline.episodes[index].frames for index in set(chosen))
     floor = ks.independent_scale(len(embeddings), reference_frames)
     scale = np.maximum(calibration.scale_at(samples), floor)
-    # What could it see? A change of a scene, or a camera gone bad, moves a dimension by `REACH` at the most.
+    distance = distances(embeddings, baseline.sketches, chosen)
+    pvalue = ks.pvalues(distance, scale)
+    drifted = pvalue < alpha
+    score = float(drifted.mean())
     reachable = float((ks.pvalues(np.full_like(scale, REACH), scale) < alpha).mean())
-    if reachable <= threshold:
+    if score <= threshold and reachable <= threshold:
         return GateResult(
             Status.ERROR,
             None,
@@ -61,10 +68,6 @@ def judge_embeddings(
             f"{reachable:.2f}, the threshold is {threshold:.2f}; give a longer window, or a baseline whose episodes "
             "are longer or more alike (whole days, not parts of one)",
         )
-    distance = distances(embeddings, baseline.sketches, chosen)
-    pvalue = ks.pvalues(distance, scale)
-    drifted = pvalue < alpha
-    score = float(drifted.mean())
     normal = _compare(score, calibration.null_scores_at(samples)) if alpha == ALPHA else None
     worst = np.argsort(-distance / scale, kind="stable")[:MOST_DRIFTED]
     status = Status.FAIL if score > threshold else Status.PASS
@@ -87,10 +90,29 @@ def judge_embeddings(
     )
 
 
+def weaknesses(baseline: Baseline) -> list[str]:
+    """What whoever built a baseline should know before relying on it: one line each, none for a sound one."""
+    calibration = baseline.calibration
+    highest = float(calibration.null_scores_at(baseline.typical_samples).max())
+    visible = float(np.median(calibration.scale_at(baseline.typical_samples))) * CRITICAL
+    found = []
+    if highest > THRESHOLD:
+        found.append(
+            f"some normal footage scores {highest:.2f}, above the threshold of {THRESHOLD:.2f}: expect false alarms; "
+            "give more episodes that show what is normal"
+        )
+    if visible > REACH:
+        found.append(
+            f"the episodes differ so much that only distances above {visible:.2f} (of 1) would be seen: give longer "
+            "episodes, or episodes more alike (whole days, not parts of one)"
+        )
+    return found
+
+
 def _unfit(frames: int, samples: int, baseline: Baseline) -> str | None:
     """Why a window of this size cannot be judged, or None."""
     calibration = baseline.calibration
-    shortest = max(float(MIN_FRAMES), calibration.lengths[0])
+    shortest = calibration.shortest
     if frames < MIN_FRAMES or samples < shortest:
         return (
             f"too few frames: {frames} readable, the baseline can judge {shortest:.0f} to {calibration.longest:.0f}; "

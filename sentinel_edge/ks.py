@@ -17,9 +17,6 @@ from scipy import special  # scipy.stats would add a second to every start
 BLOCK = 128
 """Columns handled at a time: what is sorted stays in the cache, and memory does not grow with the dimensions."""
 
-KOLMOGOROV_MEDIAN = 0.8275735551899077
-"""Median of the Kolmogorov distribution: special.kolmogi(0.5)."""
-
 KOLMOGOROV_UPPER_QUARTILE = 1.0191845128632193
 """Upper quartile of the Kolmogorov distribution: special.kolmogi(0.25)."""
 

@@ -32,11 +32,6 @@ class ModelCard:
     input: Tensor
     output: Tensor
 
-    @property
-    def fingerprint(self) -> str:
-        """What identifies the model in baselines and verdicts: its checksum."""
-        return self.sha256
-
 
 def load_model(path: Path) -> tuple[bytes, ModelCard]:
     """Read an ONNX file and its card and hold the one against the other.
@@ -76,6 +71,11 @@ def load_model(path: Path) -> tuple[bytes, ModelCard]:
 def _parse(document: Any) -> ModelCard:
     if document["schema_version"] != CARD_VERSION:
         raise ValueError(f"schema_version {document['schema_version']!r}")
+    color = document["input"].get("color", "RGB")
+    if color != "RGB":
+        raise ValueError(f"color {color!r}, only 'RGB' is made")
+    if document.get("kind", "embedder") != "embedder":
+        raise ValueError(f"kind {document['kind']!r}, expected 'embedder'")
     return ModelCard(
         name=str(document["name"]),
         sha256=str(document["sha256"]),

@@ -59,7 +59,7 @@ class DimensionSummary:
 
 @dataclass(frozen=True, slots=True)
 class NormalComparison:
-    """The window's score among those of the baseline's own stretches, each left out in turn.
+    """The window's score among those of the baseline's own stretches, which may overlap.
 
     Attributes:
         stretches: How many stretches of about the window's length the baseline was calibrated on.
@@ -262,5 +262,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(entry) for entry in value]
     if isinstance(value, float):
-        return round(value, 6)  # more digits than a judgement has
+        return float(f"{value:.6g}")  # more digits than a judgement has; a tiny alpha stays what it was
     return value

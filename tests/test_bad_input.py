@@ -40,6 +40,7 @@ from tests.command import (
     assert_one_line,
     clean_environment,
     complaint,
+    do_without,
     leave_yesterdays_pass,
     run_cli,
     start_cli,
@@ -646,6 +647,18 @@ def test_a_model_that_gives_no_numbers_is_refused(
     assert "model" in message
 
 
+def test_two_models_to_choose_from_are_told_after_error_is_in_place(
+    pictures: Path, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").mkdir()
+    for name in ("a.onnx", "b.onnx"):
+        (tmp_path / "models" / name).touch()
+    monkeypatch.setattr(assets, "_root", lambda: tmp_path)
+    verdict = check(CheckOptions(incoming=pictures, baseline=GOLDEN, model=None, output=output))
+    assert "found 2 ONNX files" in verdict.message
+    assert_error_stands(output)
+
+
 def _damage(model: Path) -> None:
     content = bytearray(model.read_bytes())
     content[len(content) // 2] ^= 1
@@ -774,7 +787,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True, check=False
     )
     if not mounted or mounted.returncode:
-        pytest.skip("mounting a small file system takes root")
+        do_without("mounting a small file system takes root")
     try:
         leave_yesterdays_pass(place / "output")
         while os.statvfs(place).f_bavail:

@@ -21,7 +21,7 @@ from sentinel_edge.calibration import (
     nearest_episodes,
     sketch,
 )
-from sentinel_edge.judge import judge_embeddings
+from sentinel_edge.judge import judge_embeddings, weaknesses
 from sentinel_edge.verdict import GateResult, Status
 from tests.simulation import Camera
 
@@ -131,6 +131,21 @@ def test_a_baseline_whose_gate_could_never_fail_is_refused_not_passed() -> None:
     result = judge(episodes[0] + np.float16(1000), baseline_of(episodes))
     assert result.status is Status.ERROR
     assert "too variable" in result.reason
+
+
+def test_a_baseline_that_sees_little_may_fail_a_window_but_not_pass_it() -> None:
+    rng = np.random.default_rng(7)
+    episodes = [(np.abs(rng.normal(size=(LENGTH, 16))) + number).astype(np.float16) for number in range(6)]
+    baseline = baseline_of(episodes)
+    assert any("only distances above" in weakness for weakness in weaknesses(baseline))
+    assert judge(episodes[2], baseline).status is Status.ERROR
+    covered = judge(np.zeros((LENGTH, 16), np.float16), baseline)
+    assert covered.status in (Status.ERROR, Status.FAIL)
+
+
+def test_a_sound_baseline_has_no_weakness_to_tell_of() -> None:
+    camera = Camera(8, dimensions=60, episode_effect=0.0)
+    assert weaknesses(baseline_of([camera.episode(LENGTH) for _ in range(12)])) == []
 
 
 def test_constant_dimensions_neither_break_nor_alarm_but_a_change_in_them_counts() -> None:

@@ -12,12 +12,13 @@ import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import cv2
 import pytest
 
 import sentinel_edge
+from tests.command import do_without
 from tests.conftest import INCOMING, PAST
 
 pytestmark = pytest.mark.image
@@ -39,9 +40,9 @@ def image() -> str:
     """The image under test."""
     name = os.environ.get("SENTINEL_IMAGE")
     if not name:
-        _do_without("SENTINEL_IMAGE names no image; `make test-image` builds one and sets it")
+        do_without("SENTINEL_IMAGE names no image; `make test-image` builds one and sets it")
     if not shutil.which("docker") or docker("version").returncode != 0:
-        _do_without("no Docker Engine answers")
+        do_without("no Docker Engine answers")
     return name
 
 
@@ -272,9 +273,3 @@ def _wait_for(condition: Any, seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.05)
-
-
-def _do_without(reason: str) -> NoReturn:
-    if os.environ.get("SENTINEL_REQUIRE_TOOLS") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
