@@ -9,10 +9,7 @@ anything of it is used.
 import hashlib
 import io
 import json
-import os
-import time
 import zipfile
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,33 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge.calibration import (
-    ALPHA,
-    MIN_EPISODES,
-    MIN_FRAMES,
-    SKETCH_POINTS,
-    Calibration,
-    calibrate,
-    sketch,
-)
+from sentinel_edge.calibration import ALPHA, MIN_EPISODES, SKETCH_POINTS, Calibration
 from sentinel_edge.embedder import PREPROCESSING, Embedder
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.files import read_limited, write_atomically
-from sentinel_edge.sources import Footage, Skipped
-from sentinel_edge.window import Window, read_window, require_readable
 
 FORMAT = "sentinel-edge baseline"
 FORMAT_VERSION = 1
-DEFAULT_FPS = 5.0
-"""Samples a second of video: dense enough for clips of half a minute; longer footage is thinned anyway."""
 MAX_EPISODES = 20
 """Keeps the file under 2 MB: 20 episodes x 32 quantiles x 1280 dimensions x 2 bytes = 1.6 MB."""
-CUT_EPISODES = 12
-"""Episodes one or two long clips are cut into, when they are long enough."""
-CUT_FRAMES = 10
-"""Frames an episode cut from a clip should have at least."""
-EPISODE_LIMIT = 512
-"""Embeddings kept of one episode while it is being built; a longer one is thinned evenly."""
 MAX_FILE_BYTES = 64 * 2**20
 MAX_SAMPLES = 10**12
 """More than any camera will deliver; a larger count in a file is damage."""
@@ -78,6 +57,7 @@ class Baseline:
         preprocessing: How frames were brought to the model's input.
         source: The footage's name.
         created_at: ISO 8601, UTC.
+        episode_rule: What an episode is, in words (see `episodes`); empty where a file does not say.
         fingerprint: SHA-256 of the file; empty before it is saved.
     """
 
@@ -90,6 +70,7 @@ class Baseline:
     preprocessing: str
     source: str
     created_at: str
+    episode_rule: str = ""
     fingerprint: str = ""
 
     @property
@@ -121,111 +102,6 @@ class Baseline:
             )
 
 
-def build_baseline(
-    footage: Footage,
-    embedder: Embedder,
-    *,
-    fps: float = DEFAULT_FPS,
-    progress: Callable[[int], None] = lambda _: None,
-) -> tuple[Baseline, list[Skipped]]:
-    """Embed normal footage, episode by episode, and calibrate on it.
-
-    Three clips or more are an episode each: neighbours are joined where one alone is shorter than `MIN_FRAMES`,
-    and evenly where there are more than `MAX_EPISODES`. One or two clips are cut into contiguous episodes.
-
-    Returns:
-        The baseline, and what was passed over.
-
-    Raises:
-        SentinelError: The footage is too short, or too much of it cannot be read.
-    """
-    cut = len(footage.clips) < MIN_EPISODES
-    limit = CUT_EPISODES * EPISODE_LIMIT if cut else EPISODE_LIMIT
-    windows: list[tuple[str, Window]] = []
-    done = 0
-
-    def report(count: int) -> None:
-        progress(done + count)
-
-    for clip in footage.clips:
-        window = read_window([clip], embedder, fps, limit=limit, progress=report)
-        done += len(window.embeddings)
-        windows.append((clip.name, window))
-    skipped = [*footage.ignored, *(entry for _, window in windows for entry in window.skipped)]
-    require_readable([window for _, window in windows], footage.root)
-    pieces = _cut(windows) if cut else _join(windows)
-    if len(pieces) < MIN_EPISODES:
-        frames = sum(len(window.embeddings) for _, window in windows)
-        raise SentinelError(
-            f"{footage.root} gives {frames} readable samples, enough for {len(pieces)} episode(s); expected at least "
-            f"{MIN_EPISODES} episodes of {MIN_FRAMES} samples: give more footage, or a higher --fps"
-        )
-    embeddings = [frames for _, frames, _ in pieces]
-    sketches = np.stack([sketch(frames) for frames in embeddings])
-    baseline = Baseline(
-        episodes=tuple(Episode(name, len(frames), samples) for name, frames, samples in pieces),
-        sketches=sketches,
-        calibration=calibrate(embeddings, sketches, [samples for _, _, samples in pieces]),
-        model=embedder.card.name,
-        model_sha256=embedder.card.sha256,
-        fps=fps,
-        preprocessing=PREPROCESSING,
-        source=footage.root.resolve().name,
-        created_at=_creation_time(),
-    )
-    return baseline, skipped
-
-
-Piece = tuple[str, NDArray[np.float16], int]
-"""An episode to be: name, embeddings float16 (n, d), and the samples they stand for."""
-
-
-def _cut(windows: Sequence[tuple[str, Window]]) -> list[Piece]:
-    """Cut one or two clips into contiguous episodes of nearly equal length."""
-    total = sum(len(window.embeddings) for _, window in windows)
-    wanted = min(CUT_EPISODES, max(MIN_EPISODES, total // CUT_FRAMES))
-    pieces: list[Piece] = []
-    for name, window in windows:
-        frames = len(window.embeddings)
-        count = min(max(1, round(wanted * frames / max(1, total))), frames // MIN_FRAMES)
-        for number, part in enumerate(np.array_split(window.embeddings, count) if count else [], start=1):
-            pieces.append((f"{name} {number}/{count}", part, round(window.samples * len(part) / frames)))
-    return pieces
-
-
-def _join(windows: Sequence[tuple[str, Window]]) -> list[Piece]:
-    """One episode a clip; neighbours joined where one is too short or there are too many."""
-    groups: list[list[tuple[str, Window]]] = []
-    short = 0
-    for entry in windows:
-        frames = len(entry[1].embeddings)
-        if groups and (short < MIN_FRAMES or frames < MIN_FRAMES):
-            groups[-1].append(entry)
-            short += frames
-        else:
-            groups.append([entry])
-            short = frames
-    if len(groups) > MAX_EPISODES:
-        groups = [
-            [entry for position in part for entry in groups[position]]
-            for part in np.array_split(np.arange(len(groups)), MAX_EPISODES)
-        ]
-    pieces: list[Piece] = []
-    for group in groups:
-        embeddings = np.concatenate([window.embeddings for _, window in group])
-        if len(embeddings) >= MIN_FRAMES:
-            name = group[0][0] if len(group) == 1 else f"{group[0][0]} … {group[-1][0]}"
-            pieces.append((name, embeddings, sum(window.samples for _, window in group)))
-    return pieces
-
-
-def _creation_time() -> str:
-    """Now, or SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/), as ISO 8601 in UTC."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    seconds = int(epoch) if epoch.isdecimal() else int(time.time())
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
 def save_baseline(baseline: Baseline, path: Path) -> None:
     """Write a baseline, whole or not at all; the same baseline gives the same bytes.
 
@@ -242,6 +118,7 @@ def save_baseline(baseline: Baseline, path: Path) -> None:
         "fps": baseline.fps,
         "alpha": ALPHA,
         "longest": baseline.calibration.longest,
+        "episode": baseline.episode_rule,
         "episodes": [
             {"name": episode.name, "frames": episode.frames, "samples": episode.samples}
             for episode in baseline.episodes
@@ -359,6 +236,7 @@ def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) ->
         preprocessing=str(header["preprocessing"]),
         source=str(header["source"]),
         created_at=str(header["created_at"]),
+        episode_rule=str(header.get("episode", "")),
         fingerprint=fingerprint,
     )
 

@@ -26,18 +26,28 @@ from fire.decorators import SetParseFn
 import sentinel_edge
 from sentinel_edge import assets
 from sentinel_edge.arguments import canonical, wanted_help
-from sentinel_edge.baseline import DEFAULT_FPS, build_baseline, load_baseline, save_baseline
+from sentinel_edge.baseline import load_baseline, save_baseline
 from sentinel_edge.calibration import ALPHA, THRESHOLD
 from sentinel_edge.causes import Cause
 from sentinel_edge.embedder import Embedder
+from sentinel_edge.episodes import Rule
 from sentinel_edge.errors import SentinelError, UsageError, one_line
 from sentinel_edge.judge import weaknesses
+from sentinel_edge.learning import DEFAULT_FPS, build_baseline
 from sentinel_edge.model_card import load_model
 from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.report import summary
 from sentinel_edge.saboteur import sabotage
 from sentinel_edge.sources import Skipped, find_footage
-from sentinel_edge.values import kind_option, named_path, number_option, optional, path_option, whole_option
+from sentinel_edge.values import (
+    episode_option,
+    kind_option,
+    named_path,
+    number_option,
+    optional,
+    path_option,
+    whole_option,
+)
 from sentinel_edge.verdict import MAX_LISTED, Status
 
 PROGRAM = "sentinel-edge"
@@ -103,25 +113,32 @@ class Commands:
         source: str | None = None,
         output: str | None = None,
         model: str | None = None,
+        episode: str | None = None,
         fps: str | None = None,
         threads: str | None = None,
     ) -> None:
         """Learn what normal looks like: build a golden baseline from good footage of one camera.
 
-        Three videos (or image folders) or more are an episode each; one or two are cut into episodes.
+        Footage is divided into 3 to 20 episodes, each of which shows the camera as it normally is; how they differ is
+        what will count as normal. Too short ones are joined with a neighbour, and too many evenly.
 
         Args:
             source: Normal footage: an image folder, a video, or a folder of videos or of image folders.
             output: The baseline file to write, for example baseline/golden.npz.
             model: The embedder's ONNX file, its card beside it. Default: the one that comes with the package.
+            episode: What an episode is: file (each video, or each folder of images), day or hour (by the times in
+                the pictures' names), or a number: all footage in so many equal parts. Default: file for three files
+                or more; for one or two, day where pictures of three days or more tell their time, else up to 12
+                equal parts.
             fps: Samples a second of video; checks will use the same. Default: 5.
             threads: Inference workers. Default: one a core.
         """
         source_path, output_path = named_path("source", source), named_path("output", output)
         model_path = path_option("model", model, assets.default_model)
+        rule = optional("episode", episode, episode_option)
         rate = number_option("fps", fps, DEFAULT_FPS, 0.0, math.inf)
         workers = optional("threads", threads, lambda text: whole_option("threads", text, 1, 1, 256))
-        self._job = lambda: _build(source_path, output_path, model_path, rate, workers)
+        self._job = lambda: _build(source_path, output_path, model_path, episode=rule, fps=rate, threads=workers)
 
     @SetParseFn(str)
     def sabotage(
@@ -257,11 +274,11 @@ def _on_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def _build(source: Path, output: Path, model: Path, fps: float, threads: int | None) -> int:
+def _build(source: Path, output: Path, model: Path, *, episode: Rule | None, fps: float, threads: int | None) -> int:
     footage = find_footage(source)
     embedder = Embedder(model, threads)
     with _Progress("frames embedded") as progress:
-        baseline, skipped = build_baseline(footage, embedder, fps=fps, progress=progress.show)
+        baseline, skipped = build_baseline(footage, embedder, fps=fps, episode=episode, progress=progress.show)
     save_baseline(baseline, output)
     _list_skipped(skipped)
     calibration = baseline.calibration
@@ -270,6 +287,7 @@ def _build(source: Path, output: Path, model: Path, fps: float, threads: int | N
         "baseline": str(output),
         "bytes": output.stat().st_size,
         "episodes": len(baseline.episodes),
+        "episodes_by": baseline.episode_rule,
         "frames": sum(episode.frames for episode in baseline.episodes),
         "fps": baseline.fps,
         "shortest_window": int(calibration.shortest),

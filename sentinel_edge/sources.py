@@ -1,6 +1,6 @@
 """Where frames come from: a folder of images, a video file, or a folder of either.
 
-Everything streams: one decoded frame is held at a time, whatever the length of the footage. What cannot be
+Everything streams: two decoded frames are held at a time, whatever the length of the footage. What cannot be
 read is skipped and listed, never silently dropped; untrusted input is the normal case.
 """
 
@@ -9,7 +9,7 @@ import math
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -88,11 +88,13 @@ class Sample:
         index: Position among the samples of the whole footage, from 0; unreadable images keep their place.
         origin: The image's name, or the video's name and the time in it.
         frame: uint8 (height, width, 3), blue-green-red.
+        successor: Of a video the next native frame, of pictures the next one read; None at the end of a clip.
     """
 
     index: int
     origin: str
     frame: NDArray[np.uint8]
+    successor: NDArray[np.uint8] | None = None
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -356,6 +358,7 @@ class SampleReader:
         return min(failed, self.index) + lost, self.index + lost
 
     def _images(self, clip: Clip) -> Iterator[Sample]:
+        waiting: Sample | None = None
         for path in clip.files:
             index = self._next_index()
             if not self.wanted(index):
@@ -367,7 +370,11 @@ class SampleReader:
                 self.failed.append(index)
                 self.skipped.append(Skipped(name, reason.reason))
                 continue
-            yield Sample(index, name, frame)
+            if waiting:
+                yield replace(waiting, successor=frame)
+            waiting = Sample(index, name, frame)
+        if waiting:
+            yield waiting
 
     def _video(self, clip: Clip) -> Iterator[Sample]:
         try:
@@ -377,22 +384,30 @@ class SampleReader:
             self.skipped.append(Skipped(clip.name, reason.reason))
             return
         first, last_slot = self.index, -1
+        waiting: Sample | None = None  # for its successor
         with reader:
             while reader.advance():
                 slot = int(reader.seconds * self.fps + 1e-6)
-                if slot <= last_slot:
-                    continue
-                last_slot = slot
-                index = self._next_index()
-                if not self.wanted(index):
+                index = -1
+                if slot > last_slot:
+                    last_slot, index = slot, self._next_index()
+                wanted = index >= 0 and self.wanted(index)
+                if not (wanted or waiting):
                     continue
                 frame = reader.retrieve()
+                if waiting:
+                    yield replace(waiting, successor=frame)
+                    waiting = None
+                if not wanted:
+                    continue
                 origin = f"{clip.name}@{reader.seconds:.2f}s"
                 if frame is None:
                     self.failed.append(index)
                     self.skipped.append(Skipped(origin, "frame cannot be decoded"))
                     continue
-                yield Sample(index, origin, frame)
+                waiting = Sample(index, origin, frame)
+            if waiting:
+                yield waiting
             missing = reader.missing_share
         if last_slot < 0:
             self._unopened += 1

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from sentinel_edge.baseline import MAX_EPISODES
+from sentinel_edge.calibration import MIN_EPISODES
 from sentinel_edge.causes import Cause
 from sentinel_edge.corruptions import KINDS
+from sentinel_edge.episodes import By, Rule
 from sentinel_edge.errors import UsageError
 
 Value = TypeVar("Value")
@@ -78,6 +81,23 @@ def whole_option(name: str, value: str | None, default: int, low: int, high: int
     if not digits or not low <= int(text) <= high:
         raise UsageError(f"--{name} is {text!r}; expected a whole number from {low} to {high}")
     return int(text)
+
+
+def episode_option(text: str) -> Rule:
+    """What an episode is: day, hour, file, or the number of episodes.
+
+    Raises:
+        UsageError: It is none of them.
+    """
+    if text in (By.DAY, By.HOUR, By.FILE):
+        return Rule(By(text))
+    try:
+        return Rule(By.COUNT, whole_option("episode", text, 0, MIN_EPISODES, MAX_EPISODES))
+    except UsageError as error:
+        raise UsageError(
+            f"--episode is {text!r}; expected {By.DAY}, {By.HOUR}, {By.FILE}, or a whole number from {MIN_EPISODES} to "
+            f"{MAX_EPISODES}"
+        ) from error
 
 
 def optional(name: str, value: str | None, parse: Callable[[str], Value]) -> Value | None:

@@ -1,13 +1,15 @@
 """A stretch of footage as embeddings: bounded in memory whatever its length, with an account of what was lost."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.quality import FRAME_SIGNALS, FrameSignals, measure
 from sentinel_edge.sampling import EvenSample
 from sentinel_edge.sources import Clip, SampleReader, Skipped
 
@@ -24,6 +26,7 @@ class Window:
     Attributes:
         embeddings: float16 (n, d), in order of time. Half precision is what a baseline stores; rounding both
             sides alike keeps ties ties.
+        signals: Records of `quality.FRAME_SIGNALS`, (n,).
         origins: (n,) name or time of each frame.
         samples: How many samples the stretch holds at its sampling rate: its length.
         stride: Every how many-th of them was kept.
@@ -33,12 +36,70 @@ class Window:
     """
 
     embeddings: NDArray[np.float16]
+    signals: FrameSignals
     origins: tuple[str, ...]
     samples: int
     stride: int
     unreadable: float
     expected: float
     skipped: tuple[Skipped, ...]
+
+    def part(self, start: int, stop: int) -> "Window":
+        """Frames `start` up to `stop` as a window of their own; see `take`."""
+        return self.take(slice(start, stop))
+
+    def take(self, chosen: slice | NDArray[Any]) -> "Window":
+        """The chosen frames, in the order chosen, as a window of their own.
+
+        Its length, and how much of it could not be read, are in proportion to the frames. What was passed over is
+        told by the whole window alone.
+
+        Args:
+            chosen: What an array of n can be indexed by: a slice, positions, or bool (n,).
+        """
+        frames = {name: _chosen(getattr(self, name), chosen) for name in PER_FRAME}
+        share = len(frames["origins"]) / max(1, len(self.origins))
+        return replace(
+            self,
+            **frames,
+            samples=round(self.samples * share),
+            unreadable=self.unreadable * share,
+            expected=self.expected * share,
+            skipped=(),
+        )
+
+
+PER_FRAME = ("embeddings", "signals", "origins")
+"""Fields of a `Window` that hold something of each frame: a tuple, or an array (n, ...)."""
+
+
+def join(windows: Sequence[Window]) -> Window:
+    """Windows one after the other as one; its stride is the largest of theirs.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if not windows:
+        raise ValueError("nothing to join; expected at least one window")
+    return replace(
+        windows[0],
+        **{name: _joined([getattr(window, name) for window in windows]) for name in PER_FRAME},
+        samples=sum(window.samples for window in windows),
+        stride=max(window.stride for window in windows),
+        unreadable=sum(window.unreadable for window in windows),
+        expected=sum(window.expected for window in windows),
+        skipped=tuple(entry for window in windows for entry in window.skipped),
+    )
+
+
+def _chosen(values: Any, chosen: slice | NDArray[Any]) -> Any:
+    return tuple(np.array(values, object)[chosen]) if isinstance(values, tuple) else values[chosen]
+
+
+def _joined(values: Sequence[Any]) -> Any:
+    return (
+        tuple(entry for value in values for entry in value) if isinstance(values[0], tuple) else np.concatenate(values)
+    )
 
 
 def read_window(
@@ -61,14 +122,15 @@ def read_window(
     Raises:
         SentinelError: The model's output is not finite, or too large for half precision.
     """
-    kept: EvenSample[tuple[str, NDArray[np.float16]]] = EvenSample(limit)
+    kept: EvenSample[tuple[str, np.void, NDArray[np.float16]]] = EvenSample(limit)
     reader = SampleReader(clips, fps, wanted=kept.wants)
 
-    def fitted() -> Iterator[tuple[tuple[int, str], NDArray[np.uint8]]]:
+    def fitted() -> Iterator[tuple[tuple[int, str, np.void], NDArray[np.uint8]]]:
         for sample in reader:
-            yield (sample.index, sample.origin), embedder.fit(sample.frame)
+            signals = measure(sample.frame, sample.successor)
+            yield (sample.index, sample.origin, signals), embedder.fit(sample.frame)
 
-    for count, ((index, origin), embedding) in enumerate(embedder.embed_stream(fitted()), start=1):
+    for count, ((index, origin, signals), embedding) in enumerate(embedder.embed_stream(fitted()), start=1):
         with np.errstate(over="ignore"):
             half = embedding.astype(np.float16)
         if not np.isfinite(half).all():
@@ -76,14 +138,15 @@ def read_window(
                 f"model {embedder.card.name} gave a value that is not a finite half-precision number for {origin}; "
                 "expected finite embeddings below 65504: check the model"
             )
-        kept.add(index, (origin, half))
+        kept.add(index, (origin, signals, half))
         progress(count)
     items = list(kept)
     unreadable, expected = reader.unreadable(kept.stride)
     shape = (0, embedder.dimensions)
     return Window(
-        embeddings=np.stack([half for _, half in items]) if items else np.empty(shape, np.float16),
-        origins=tuple(origin for origin, _ in items),
+        embeddings=np.stack([half for *_, half in items]) if items else np.empty(shape, np.float16),
+        signals=np.array([signals for _, signals, _ in items], FRAME_SIGNALS),
+        origins=tuple(origin for origin, *_ in items),
         samples=reader.index,
         stride=kept.stride,
         unreadable=unreadable,

@@ -15,16 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sentinel_edge.baseline import (
-    MAX_EPISODES,
-    Baseline,
-    build_baseline,
-    load_baseline,
-    save_baseline,
-)
+from sentinel_edge.baseline import MAX_EPISODES, Baseline, load_baseline, save_baseline
 from sentinel_edge.calibration import SKETCH_POINTS
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.learning import build_baseline
 from sentinel_edge.saboteur import LosslessVideo
 from sentinel_edge.sources import VideoReader, find_footage
 from tests.conftest import PAST
@@ -44,7 +39,7 @@ def same(a: Baseline, b: Baseline) -> bool:
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path, episodes: int, frames: int, dims: int, seed: int) -> None:
     camera = Camera(seed, dimensions=dims, factors=1)
-    baseline = baseline_of([camera.episode(frames) for _ in range(episodes)])
+    baseline = replace(baseline_of([camera.episode(frames) for _ in range(episodes)]), episode_rule="day")
     path = tmp_path / "b.npz"
     save_baseline(baseline, path)
     first = path.read_bytes()
@@ -198,12 +193,14 @@ def test_each_video_is_an_episode_and_a_short_one_joins_its_neighbour(tmp_path: 
         ("2.avi … 3.avi", 12),
         ("4.avi", 10),
     ]
+    assert baseline.episode_rule == "file, 4 joined into 3"
 
 
 def test_one_video_is_cut_into_contiguous_episodes(embedder: Embedder) -> None:
     baseline, _ = build_baseline(find_footage(PAST), embedder, fps=5.0)
     assert [episode.frames for episode in baseline.episodes] == [20] * 12
     assert baseline.episodes[0].name == "campus-past.mp4 1/12"
+    assert baseline.episode_rule == "count"
 
 
 def test_too_little_footage_says_how_much_is_needed(tmp_path: Path, embedder: Embedder) -> None:

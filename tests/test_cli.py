@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from sentinel_edge import cli
+from sentinel_edge.baseline import load_baseline
 from sentinel_edge.sources import VideoReader
 from tests.command import (
     COMMAND,
@@ -29,7 +30,7 @@ from tests.conftest import INCOMING
 
 OPTIONS = {
     "check": ["incoming", "baseline", "output", "model", "threshold", "alpha", "fps", "threads"],
-    "baseline": ["source", "output", "model", "fps", "threads"],
+    "baseline": ["source", "output", "model", "episode", "fps", "threads"],
     "sabotage": ["source", "kind", "severity", "output", "seed"],
     "version": ["model", "baseline"],
 }
@@ -237,6 +238,14 @@ def test_a_missing_or_impossible_value_exits_2_and_is_named(
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.parametrize("value", ["week", "days", "DAY", "count", "2", "21", "0", "-3", "3.5", "12 ", "", "day,hour"])
+def test_an_episode_that_is_none_exits_2(here: Path, capfd: pytest.CaptureFixture[str], value: str) -> None:
+    assert cli.run(["baseline", "--source", ".", "--output", "b.npz", f"--episode={value}"]) == 2
+    message = complaint(capfd.readouterr().err)
+    assert f"--episode is {value!r}; expected day, hour, file, or a whole number from 3 to 20" in message
+    assert list(here.iterdir()) == []
+
+
 # Names that Fire would take apart, and names from elsewhere.
 
 
@@ -384,6 +393,45 @@ def test_version_with_a_broken_baseline_is_one_line_and_exit_1(here: Path, capfd
     (here / "b.npz").write_bytes(b"PK")
     assert cli.run(["version", "--baseline", "b.npz"]) == 1
     assert "b.npz" in complaint(capfd.readouterr().err)
+
+
+# Episodes.
+
+
+@pytest.mark.parametrize("rule", ["day", "hour"])
+def test_undated_footage_cannot_be_cut_by_the_clock_and_that_is_one_line(
+    here: Path, pictures: Path, capfd: pytest.CaptureFixture[str], rule: str
+) -> None:
+    assert cli.run(["baseline", "--source", str(pictures), "--output", "b.npz", "--episode", rule]) == 1
+    out, err = capfd.readouterr()
+    assert complaint(err).startswith(f"--episode {rule} needs names that tell the time, 0 of 16 do (0.png does not);")
+    assert out == ""
+    assert list(here.iterdir()) == []
+
+
+def test_a_webcams_pictures_are_cut_by_day_and_that_is_told_and_recorded(
+    here: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (here / "webcam").mkdir()
+    shown = [cv2.resize(np.asarray(cv2.imread(str(path))), (64, 48)) for path in sorted(pictures.iterdir())]
+    # Numbered from the last to the first, so that the times run backwards in the order of names.
+    for number in range(32):
+        day, picture = divmod(31 - number, 8)
+        cv2.imwrite(str(here / "webcam" / f"{number:02}_2023-06-{13 + day}T1{picture}_00_00.png"), shown[picture])
+
+    def built(*options: str) -> tuple[str, list[str]]:
+        assert cli.run(["baseline", "--source", "webcam", "--output", "b.npz", *options]) == 0
+        facts = strict_json(capfd.readouterr().out)
+        baseline = load_baseline(here / "b.npz")
+        assert baseline.episode_rule == facts["episodes_by"]
+        return str(facts["episodes_by"]), [episode.name for episode in baseline.episodes]
+
+    assert built() == ("day", ["2023-06-13", "2023-06-14", "2023-06-15", "2023-06-16"])
+    assert built("--episode", "3") == ("count", [". 1/3", ". 2/3", ". 3/3"])
+    monkeypatch.setenv("SENTINEL_EPISODE", "hour")
+    rule, hours = built()
+    assert rule == "hour, 32 joined into 4"
+    assert hours[0] == "2023-06-13 10h … 2023-06-13 17h"
 
 
 # Sabotage.

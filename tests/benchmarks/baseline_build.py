@@ -11,11 +11,11 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge import assets
-from sentinel_edge import baseline as baseline_module
-from sentinel_edge.baseline import Baseline, Episode, build_baseline, save_baseline
+from sentinel_edge import assets, learning
+from sentinel_edge.baseline import Baseline, Episode, save_baseline
 from sentinel_edge.calibration import SKETCH_POINTS, Calibration, calibrate
 from sentinel_edge.embedder import Embedder
+from sentinel_edge.learning import build_baseline
 from sentinel_edge.sources import Footage, find_footage
 
 from .footage import (
@@ -91,7 +91,7 @@ def measure() -> Result:
         def build() -> None:
             timed = _TimedEmbedder(assets.default_model())
             start, work = time.perf_counter(), time.process_time()
-            with mock.patch.object(baseline_module, "calibrate", calibrate_timed):
+            with mock.patch.object(learning, "calibrate", calibrate_timed):
                 baseline, _ = build_baseline(footage, timed, fps=FPS)
                 save_baseline(baseline, built)
             wall, work = time.perf_counter() - start, time.process_time() - work

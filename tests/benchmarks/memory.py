@@ -10,7 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sentinel_edge.baseline import Baseline, build_baseline, save_baseline
+from sentinel_edge.baseline import Baseline, save_baseline
+from sentinel_edge.learning import build_baseline
 from sentinel_edge.sources import find_clips, find_footage
 
 from .footage import Frame, chosen_footage, embedder, frames_of, write_video

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sentinel_edge import quality
 from sentinel_edge import window as window_module
 from sentinel_edge.embedder import PREPROCESSING, Embedder
 from sentinel_edge.files import write_atomically
@@ -64,6 +65,7 @@ class WindowCache:
                 "damage": damage.fingerprint(),
                 "model": self.embedder.card.sha256,
                 "preprocessing": PREPROCESSING,
+                "signals": _checksum(Path(quality.__file__)),
                 "lines": LINES,
                 "fps": fps,
                 "limit": limit,

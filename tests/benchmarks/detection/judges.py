@@ -1,12 +1,11 @@
 """The judges, behind one type: a window and what is normal in, an opinion out.
 
 This is the one place that knows how the runtime learns and judges. When the judge gains a gate, `sentinel_edge`
-below and, should windows carry more per frame, `part_of` follow; nothing else does.
+below follows; nothing else does.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from itertools import compress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -14,13 +13,13 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge import baseline as baseline_module
-from sentinel_edge import ks, monitor
-from sentinel_edge.baseline import Baseline, build_baseline
+from sentinel_edge import ks, learning, monitor
+from sentinel_edge.baseline import Baseline
 from sentinel_edge.calibration import ALPHA, MIN_FRAMES, THRESHOLD
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.judge import judge_embeddings
+from sentinel_edge.learning import build_baseline
 from sentinel_edge.sources import Clip, Footage
 from sentinel_edge.verdict import Status
 from sentinel_edge.window import MAX_UNREADABLE, Window
@@ -84,7 +83,7 @@ def learn(camera: Camera, windows: WindowCache) -> Normal:
     footage = Footage(Path(camera.name), tuple(stretches))
     baseline, refusal = None, ""
     try:
-        with mock.patch.object(baseline_module, "read_window", read_window):
+        with mock.patch.object(learning, "read_window", read_window):
             baseline, _ = build_baseline(footage, windows.embedder, fps=camera.fps)
     except SentinelError as error:
         refusal = str(error)
@@ -93,12 +92,7 @@ def learn(camera: Camera, windows: WindowCache) -> Normal:
 
 def part_of(window: Window, chosen: NDArray[np.bool_]) -> Window:
     """The chosen frames of a window, bool (n,), as a window of their own."""
-    return replace(
-        window,
-        embeddings=window.embeddings[chosen],
-        origins=tuple(compress(window.origins, chosen)),
-        samples=round(window.samples * float(chosen.mean())),
-    )
+    return window.take(chosen)
 
 
 def sentinel_edge(window: Window, normal: Normal) -> Opinion:

@@ -1,0 +1,77 @@
+"""Parts of a window and windows joined: frames, lengths and losses stay in proportion."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentinel_edge.quality import FRAME_SIGNALS
+from sentinel_edge.sources import Skipped
+from sentinel_edge.window import PER_FRAME, Window, join
+
+
+def fabricated(origins: Sequence[str], stride: int = 1, first: int = 0) -> Window:
+    """A window whose frames are told apart by their one-dimensional embeddings, counted from `first`."""
+    count = len(origins)
+    return Window(
+        embeddings=np.arange(first, first + count, dtype=np.float16)[:, None],
+        signals=np.zeros(count, FRAME_SIGNALS),
+        origins=tuple(origins),
+        samples=count * stride,
+        stride=stride,
+        unreadable=0.1 * count,
+        expected=1.1 * count * stride,
+        skipped=(Skipped("broken.png", "damaged"),),
+    )
+
+
+def numbers(window: Window) -> list[int]:
+    """What `fabricated` numbered the frames of a window."""
+    assert len(window.origins) == len(window.signals) == len(window.embeddings)
+    return [int(value) for value in window.embeddings[:, 0]]
+
+
+def test_every_field_is_of_each_frame_or_of_the_whole() -> None:
+    whole = {"samples", "stride", "unreadable", "expected", "skipped"}
+    assert {field.name for field in fields(Window)} == whole | set(PER_FRAME)
+
+
+@given(st.integers(1, 60), st.integers(1, 5), st.lists(st.integers(0, 60), max_size=5))
+def test_parts_joined_again_are_the_window(count: int, stride: int, cuts: list[int]) -> None:
+    window = fabricated([str(number) for number in range(count)], stride)
+    edges = [0, *sorted(min(cut, count) for cut in cuts), count]
+    parts = [window.part(start, stop) for start, stop in pairwise(edges)]
+    again = join(parts)
+    assert numbers(again) == numbers(window)
+    assert (again.origins, again.samples, again.stride) == (window.origins, window.samples, stride)
+    assert again.expected == pytest.approx(window.expected)
+    assert again.unreadable == pytest.approx(window.unreadable)
+    assert again.skipped == (), "what was passed over is told once, by the whole"
+
+
+def test_frames_are_taken_in_the_order_asked_for() -> None:
+    window = fabricated("abcd", stride=3)
+    taken = window.take(np.array([2, 0]))
+    assert (numbers(taken), taken.origins, taken.samples) == ([2, 0], ("c", "a"), 6)
+    assert window.take(np.array([False, True, True, False])).origins == ("b", "c")
+
+
+def test_nothing_taken_is_an_empty_window() -> None:
+    empty = fabricated("abcd").part(2, 2)
+    assert (empty.embeddings.shape, empty.origins, empty.samples, empty.expected) == ((0, 1), (), 0, 0.0)
+    assert empty.part(0, 0).samples == 0
+
+
+def test_windows_thinned_differently_keep_their_lengths_when_joined() -> None:
+    both = join([fabricated("ab", stride=8), fabricated("cd")])
+    assert (both.samples, both.stride, both.origins) == (18, 8, ("a", "b", "c", "d"))
+    assert both.skipped == (Skipped("broken.png", "damaged"),) * 2
+
+
+def test_joining_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one window"):
+        join([])
