@@ -64,9 +64,10 @@ check: $(VENV)/installed ## judge INCOMING against BASELINE; verdict in OUTPUT
 	    $(if $(FPS),--fps $(FPS))
 
 .PHONY: baseline
-baseline: $(VENV)/installed ## learn what is normal from SOURCE; written to BASELINE
+baseline: $(VENV)/installed ## learn what is normal from SOURCE, and measure what it catches; written to BASELINE
 	@$(if $(filter baseline/golden.npz,$(BASELINE)),SOURCE_DATE_EPOCH=$(GOLDEN_EPOCH)) \
-	    $(VENV)/bin/sentinel-edge baseline --source '$(SOURCE)' --output '$(BASELINE)' $(if $(FPS),--fps $(FPS))
+	    $(VENV)/bin/sentinel-edge baseline --source '$(SOURCE)' --output '$(BASELINE)' --sensitivity \
+	    $(if $(FPS),--fps $(FPS))
 
 .PHONY: export
 export: $(EXPORT_VENV)/installed ## make models/mobilenetv2.onnx and its card from Keras weights (installs TensorFlow, 1.7 GB)

@@ -9,16 +9,20 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from typing import NewType, get_args
 
 from sentinel_edge.errors import UsageError
 
 WIDTH = 100
 HELP = ("--help", "-h")
 Command = Callable[..., object]
+Flag = NewType("Flag", str)
+"""An option that may stand alone, for yes: a command says so by annotating it `Flag | None`."""
+YES, NO = "yes", "no"
 
 
 def canonical(arguments: Sequence[str], commands: Mapping[str, Command]) -> list[str]:
-    """The command and its options as `--option=value`, each known, each with a value.
+    """The command and its options as `--option=value`, each known, each with a value; a flag without one means yes.
 
     Raises:
         UsageError: What is not understood, what was expected, and what was probably meant.
@@ -27,6 +31,7 @@ def canonical(arguments: Sequence[str], commands: Mapping[str, Command]) -> list
     if name not in commands:
         raise UsageError(f"unknown command {name!r}; expected one of {', '.join(commands)}{_meant(name, commands)}")
     known = {f"--{option}": option for option in _options(commands[name])}
+    flags = _flags(commands[name])
     understood = [name]
     while rest:
         word = rest.pop(0)
@@ -37,7 +42,9 @@ def canonical(arguments: Sequence[str], commands: Mapping[str, Command]) -> list
             raise UsageError(
                 f"unknown option {option} for {name}; expected one of {', '.join(known)}{_meant(option, known)}"
             )
-        if not given:
+        if not given and known[option] in flags:
+            value = rest.pop(0) if rest and rest[0] in (YES, NO) else YES
+        elif not given:
             if not rest or rest[0].startswith("--"):
                 raise UsageError(f"{option} has no value; expected {option} VALUE, or {option}=VALUE")
             value = rest.pop(0)
@@ -56,6 +63,11 @@ def wanted_help(arguments: Sequence[str], commands: Mapping[str, Command], progr
 
 def _options(command: Command) -> list[str]:
     return [name for name in inspect.signature(command).parameters if name != "self"]
+
+
+def _flags(command: Command) -> set[str]:
+    parameters = inspect.signature(command).parameters.values()
+    return {parameter.name for parameter in parameters if Flag in get_args(parameter.annotation)}
 
 
 def _meant(word: str, known: Mapping[str, object]) -> str:
@@ -82,7 +94,11 @@ def _explain(name: str, command: Command, program: str) -> str:
     for paragraph in text.strip().split("\n\n"):
         lines += [*_wrapped(paragraph, ""), ""]
     lines.append("options:")
-    for option, description in described.items():
+    flags = _flags(command)
+    for option, text_of_option in described.items():
+        description = (
+            f"{text_of_option.rstrip()} Needs no value; ={NO} takes it back." if option in flags else text_of_option
+        )
         lines += _wrapped(description, f"  {f'--{option}':<{width}}  ")
     return "\n".join(lines)
 

@@ -1,37 +1,44 @@
 """The golden baseline: what normal looks like on one camera, in one compact file.
 
 Owns the file format: a NumPy `.npz` without pickles, at most 2 MB for 1280 dimensions however long the footage
-was. It keeps each episode's distribution apart (quantiles per dimension), the calibration measured on them, and
-a JSON header that says which model, preprocessing and sampling it was made with. A file is checked whole before
-anything of it is used.
+was. It keeps each episode's distribution apart (quantiles per dimension), the conditions of the camera's picture, what
+was calibrated on both, and a JSON header that says which model, preprocessing and sampling it was made with. A file is
+checked whole before anything of it is used.
 """
 
 import hashlib
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 
 from sentinel_edge.calibration import ALPHA, MIN_EPISODES, SKETCH_POINTS, Calibration
+from sentinel_edge.condition import CONDITION, MEASURES
+from sentinel_edge.corruptions import SEVEREST
 from sentinel_edge.embedder import PREPROCESSING, Embedder
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.files import read_limited, write_atomically
+from sentinel_edge.health import MAX_CONDITIONS, SUMMARIES, Health
+from sentinel_edge.mask import Mask
 
 FORMAT = "sentinel-edge baseline"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_EPISODES = 20
-"""Keeps the file under 2 MB: 20 episodes x 32 quantiles x 1280 dimensions x 2 bytes = 1.6 MB."""
+"""Keeps the file under 2 MB: 20 episodes x 32 quantiles x 1280 dimensions x 2 bytes = 1.6 MB, and 0.2 MB of health."""
 MAX_FILE_BYTES = 64 * 2**20
 MAX_SAMPLES = 10**12
 """More than any camera will deliver; a larger count in a file is damage."""
 REBUILD = "build it again with `sentinel-edge baseline`"
 
 _ARRAYS = {"header", "sketches", "lengths", "scales", "null_scores", "null_counts"}
+_ARRAYS |= {"conditions", "owners", "runs", "tolerances", "summary_tolerances", "mask"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +58,55 @@ class Baseline:
         episodes: In order of time.
         sketches: float16 (episodes, points, d): quantiles of each episode and dimension.
         calibration: What distances look like when nothing is wrong.
+        health: What the camera's picture is like when nothing is wrong.
+        outliers: Positions of the episodes whose picture has no like among the others.
+        mask: What of the picture is left out, on both sides; None for nothing.
         model: Name of the model that made it.
         model_sha256: Its checksum.
         fps: Samples a second of video.
         preprocessing: How frames were brought to the model's input.
         source: The footage's name.
         created_at: ISO 8601, UTC.
-        episode_rule: What an episode is, in words (see `episodes`); empty where a file does not say.
+        episode_rule: What an episode is, in words (see `episodes`).
+        sensitivity: The least severity of each kind of failure that it catches, as measured; None where that was not
+            asked for, or not even the worst is caught.
         fingerprint: SHA-256 of the file; empty before it is saved.
     """
 
     episodes: tuple[Episode, ...]
     sketches: NDArray[np.float16]
     calibration: Calibration
+    health: Health
+    outliers: tuple[int, ...]
+    mask: Mask | None
     model: str
     model_sha256: str
     fps: float
     preprocessing: str
     source: str
     created_at: str
-    episode_rule: str = ""
+    episode_rule: str
+    sensitivity: Mapping[str, int | None] = field(default_factory=dict)
     fingerprint: str = ""
 
     @property
     def typical_samples(self) -> float:
         """Median length of an episode, in samples."""
         return float(np.median([episode.samples for episode in self.episodes]))
+
+    def only(self, positions: Sequence[int]) -> "Baseline":
+        """The baseline of some of its episodes, at least one, in ascending order of their positions.
+
+        What they alone know goes (distributions and conditions); what was measured on all of them stays (calibration
+        and tolerances). For telling what a window of an episode looks like to a baseline that does not know it.
+        """
+        return replace(
+            self,
+            episodes=tuple(self.episodes[position] for position in positions),
+            sketches=self.sketches[list(positions)],
+            health=self.health.only(positions),
+            outliers=tuple(positions.index(position) for position in self.outliers if position in positions),
+        )
 
     def require_compatible(self, embedder: Embedder, fps: float | None) -> None:
         """Refuse a model, preprocessing or sampling rate other than the baseline's own.
@@ -101,6 +131,19 @@ class Baseline:
                 f"or build it again with `sentinel-edge baseline --fps {fps:g}`"
             )
 
+    def require_mask(self, mask: Mask) -> None:
+        """Refuse a mask other than the baseline's own.
+
+        Raises:
+            SentinelError: It is another one, or the baseline has none.
+        """
+        if mask != self.mask:
+            made = f"with another mask ({self.mask.visible_share:.0%} looked at)" if self.mask else "without a mask"
+            raise SentinelError(
+                f"the baseline was made {made}, the one given leaves {mask.visible_share:.0%} to look at; leave --mask "
+                "out, or build the baseline again with it"
+            )
+
 
 def save_baseline(baseline: Baseline, path: Path) -> None:
     """Write a baseline, whole or not at all; the same baseline gives the same bytes.
@@ -119,6 +162,10 @@ def save_baseline(baseline: Baseline, path: Path) -> None:
         "alpha": ALPHA,
         "longest": baseline.calibration.longest,
         "episode": baseline.episode_rule,
+        "piece_samples": baseline.health.piece_samples,
+        "outliers": baseline.outliers,
+        "mask": baseline.mask.hidden.shape if baseline.mask else None,
+        "sensitivity": dict(baseline.sensitivity),
         "episodes": [
             {"name": episode.name, "frames": episode.frames, "samples": episode.samples}
             for episode in baseline.episodes
@@ -133,6 +180,12 @@ def save_baseline(baseline: Baseline, path: Path) -> None:
         scales=baseline.calibration.scales,
         null_scores=np.concatenate(baseline.calibration.null_scores),
         null_counts=np.array([len(scores) for scores in baseline.calibration.null_scores], np.int64),
+        conditions=baseline.health.conditions,
+        owners=baseline.health.owners,
+        runs=baseline.health.runs,
+        tolerances=baseline.health.tolerances,
+        summary_tolerances=baseline.health.summary_tolerances,
+        mask=baseline.mask.pack() if baseline.mask else np.zeros(0, np.uint8),
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -195,50 +248,109 @@ def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) ->
     )
     if not MIN_EPISODES <= len(episodes) <= MAX_EPISODES:
         raise _DamagedError(f"holds {len(episodes)} episodes; expected {MIN_EPISODES} to {MAX_EPISODES}")
-    sketches, lengths, scales = arrays["sketches"], arrays["lengths"], arrays["scales"]
-    null_scores, counts = arrays["null_scores"], arrays["null_counts"]
-    levels = len(lengths) if lengths.ndim == 1 else 0
-    expected: list[tuple[str, NDArray[Any], type, tuple[int, ...]]] = [
-        ("sketches", sketches, np.float16, (len(episodes), SKETCH_POINTS, sketches.shape[-1])),
-        ("lengths", lengths, np.float64, (levels,)),
-        ("scales", scales, np.float32, (levels, sketches.shape[-1])),
-        ("null_counts", counts, np.int64, (levels,)),
-        ("null_scores", null_scores, np.float64, (int(counts.sum()),)),
-    ]
-    for name, array, dtype, shape in expected:
-        if array.dtype != dtype or array.shape != shape or 0 in shape:
-            raise _DamagedError(f"holds {name} as {array.dtype} {array.shape}; expected {np.dtype(dtype)} {shape}")
-        if not np.isfinite(array).all():
-            raise _DamagedError(f"holds values in {name} that are not finite")
-    if (null_scores < 0).any() or (null_scores > 1).any():
-        raise _DamagedError("holds null_scores outside 0 to 1")
-    fps, longest = float(header["fps"]), float(header["longest"])
+    calibration = _calibration(header, arrays, len(episodes))
+    health = _health(header, arrays, len(episodes))
+    outliers = tuple(int(position) for position in header["outliers"])
+    fps = float(header["fps"])
     sound = (
-        (scales > 0).all()
-        and (counts > 0).all()
-        and (lengths > 0).all()
-        and (np.diff(lengths) > 0).all()
-        and (np.diff(sketches.astype(np.float32), axis=1) >= 0).all()
-        and 0 < fps < np.inf
-        and lengths[-1] <= longest < np.inf
+        0 < fps < np.inf
+        and (np.diff(arrays["sketches"].astype(np.float32), axis=1) >= 0).all()
         and all(0 < episode.frames <= episode.samples <= MAX_SAMPLES for episode in episodes)
+        and all(0 <= position < len(episodes) for position in outliers)
     )
     if not sound:
-        raise _DamagedError("contradicts itself (scales, lengths, counts or quantiles are out of order)")
+        raise _DamagedError("contradicts itself (quantiles, counts or episodes are out of order)")
     model = header["model"]
     return Baseline(
         episodes=episodes,
-        sketches=sketches,
-        calibration=Calibration(lengths, scales, tuple(np.split(null_scores, np.cumsum(counts)[:-1])), longest),
+        sketches=arrays["sketches"],
+        calibration=calibration,
+        health=health,
+        outliers=outliers,
+        mask=_mask(header, arrays),
         model=str(model["name"]),
         model_sha256=str(model["sha256"]),
         fps=fps,
         preprocessing=str(header["preprocessing"]),
         source=str(header["source"]),
         created_at=str(header["created_at"]),
-        episode_rule=str(header.get("episode", "")),
+        episode_rule=str(header["episode"]),
+        sensitivity={str(kind): _severity(least) for kind, least in header["sensitivity"].items()},
         fingerprint=fingerprint,
     )
+
+
+def _severity(least: Any) -> int | None:
+    if least is not None and least not in range(1, SEVEREST + 1):
+        raise _DamagedError(f"holds a sensitivity of {least!r}; expected a severity")
+    return None if least is None else int(least)
+
+
+def _calibration(header: Any, arrays: dict[str, NDArray[Any]], episodes: int) -> Calibration:
+    sketches, lengths, scales = arrays["sketches"], arrays["lengths"], arrays["scales"]
+    null_scores, counts = arrays["null_scores"], arrays["null_counts"]
+    levels = len(lengths) if lengths.ndim == 1 else 0
+    _require("sketches", sketches, np.float16, (episodes, SKETCH_POINTS, sketches.shape[-1]))
+    _require("lengths", lengths, np.float64, (levels,))
+    _require("scales", scales, np.float32, (levels, sketches.shape[-1]))
+    _require("null_counts", counts, np.int64, (levels,))
+    _require("null_scores", null_scores, np.float64, (int(counts.sum()),))
+    if (null_scores < 0).any() or (null_scores > 1).any():
+        raise _DamagedError("holds null_scores outside 0 to 1")
+    longest = float(header["longest"])
+    sound = (
+        (scales > 0).all()
+        and (counts > 0).all()
+        and (lengths > 0).all()
+        and (np.diff(lengths) > 0).all()
+        and lengths[-1] <= longest < np.inf
+    )
+    if not sound:
+        raise _DamagedError("contradicts itself (scales, lengths or counts are out of order)")
+    return Calibration(lengths, scales, tuple(np.split(null_scores, np.cumsum(counts)[:-1])), longest)
+
+
+def _health(header: Any, arrays: dict[str, NDArray[Any]], episodes: int) -> Health:
+    conditions, owners, runs = arrays["conditions"], arrays["owners"], arrays["runs"]
+    tolerances, summaries = arrays["tolerances"], arrays["summary_tolerances"]
+    known, levels = (len(array) if array.ndim == 1 else 0 for array in (conditions, runs))
+    _require("conditions", conditions, CONDITION, (known,))
+    _require("owners", owners, np.int64, (known,))
+    _require("runs", runs, np.int64, (levels,))
+    _require("tolerances", tolerances, np.float32, (levels, MEASURES))
+    _require("summary_tolerances", summaries, np.float32, (levels, len(SUMMARIES)))
+    piece_samples = float(header["piece_samples"])
+    sound = (
+        known <= MAX_CONDITIONS
+        and (owners >= 0).all()
+        and (owners < episodes).all()
+        and runs[0] == 1
+        and (np.diff(runs) > 0).all()
+        and (tolerances > 0).all()
+        and (summaries > 0).all()
+        and all((conditions[name] >= 0).all() for name in ("noise", "edges", "fine", "still_run", "still_share"))
+        and 1 <= piece_samples < np.inf
+    )
+    if not sound:
+        raise _DamagedError("contradicts itself (conditions, runs or tolerances are out of order)")
+    return Health(conditions, owners, runs, tolerances, summaries, piece_samples)
+
+
+def _mask(header: Any, arrays: dict[str, NDArray[Any]]) -> Mask | None:
+    if header["mask"] is None and not arrays["mask"].size:
+        return None
+    try:
+        return Mask.unpack(arrays["mask"], header["mask"])
+    except ValueError as problem:
+        raise _DamagedError(f"holds a mask that {problem}") from problem
+
+
+def _require(name: str, array: NDArray[Any], dtype: npt.DTypeLike, shape: tuple[int, ...]) -> None:
+    if array.dtype != dtype or array.shape != shape or 0 in shape:
+        raise _DamagedError(f"holds {name} as {array.dtype} {array.shape}; expected {np.dtype(dtype)} {shape}")
+    parts = [array[part] for part in array.dtype.names] if array.dtype.names else [array]
+    if not all(np.isfinite(part).all() for part in parts):
+        raise _DamagedError(f"holds values in {name} that are not finite")
 
 
 def _brief(error: Exception) -> str:

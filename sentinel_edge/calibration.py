@@ -162,12 +162,12 @@ class _Episodes:
 
     def wholes(self) -> list[_Stretch]:
         """Each episode as a window."""
-        return [self._compare(e, e, [self.centres[e]], frames) for e, frames in enumerate(self.frames)]
+        return [self.compare(e, e, [self.centres[e]], frames) for e, frames in enumerate(self.frames)]
 
     def parts(self, count: int) -> list[_Stretch]:
         """Each episode cut into `count` windows."""
         return [
-            self._compare(e, e, [self.centres[e]], part)
+            self.compare(e, e, [self.centres[e]], part)
             for e, frames in enumerate(self.frames)
             if len(frames) >= count
             for part in np.array_split(frames, count)
@@ -179,10 +179,10 @@ class _Episodes:
         for first in range(len(self.frames) - count + 1):
             run = slice(first, first + count)
             window = self.sketches[run].reshape(-1, self.sketches.shape[2])
-            stretches.append(self._compare(first, first + count - 1, list(self.centres[run]), window))
+            stretches.append(self.compare(first, first + count - 1, list(self.centres[run]), window))
         return stretches
 
-    def _compare(
+    def compare(
         self, first: int, last: int, pieces: Sequence[NDArray[np.float64]], window: NDArray[np.float16]
     ) -> _Stretch:
         """Compare a stretch with the episodes outside it, its neighbours left out where enough others remain."""
@@ -202,27 +202,112 @@ def calibrate(
         sketches: float16 (episodes, points, d), one a row of `episodes`.
         lengths: Samples each episode stands for (more than its frames where they were thinned).
     """
-    whole = _Episodes(episodes, sketches, np.stack([centre(points) for points in sketches]))
-    typical, count = float(np.median(lengths)), len(episodes)
-    frames = float(np.median([len(episode) for episode in episodes]))
+    frames = [len(episode) for episode in episodes]
+    found = _Levels(_Episodes(episodes, sketches, np.stack([centre(points) for points in sketches])), frames)
+    levels = found.whole_and_longer()
+    for count in found.parts:
+        levels[1.0 / count] = found.level(1.0 / count, found.some.parts(count))
+    return _calibration(levels, lengths)
 
-    def floor(window_episodes: float) -> float:
+
+def recalibrate(
+    known: Calibration,
+    sketches: NDArray[np.float16],
+    *,
+    typical: float,
+    lengths: Sequence[int],
+    frames: Sequence[int],
+    added: Sequence[NDArray[np.float16]],
+) -> Calibration:
+    """Calibrate on episodes of which most have left nothing but their sketches.
+
+    -   Whole episodes and runs: as in `calibrate`, where the points of a sketch stand for its frames, which moves a
+        distance by at most 1 / (2 `SKETCH_POINTS`).
+    -   Parts of episodes, of which sketches know nothing: the known ratio of the scale to that of whole episodes, and
+        the known scores. Where the added episodes' own parts speak for a larger ratio, it is raised by the share
+        (of a logarithm) that they have in all episodes; a small ratio of a few is no reason to lower it. A length is
+        given up where episodes have become too short for it.
+
+    Args:
+        known: The calibration before.
+        sketches: float16 (episodes, points, d), in order of time, the added ones last.
+        typical: The typical length of an episode before, in samples.
+        lengths: Samples each episode stands for.
+        frames: Frames each was made from.
+        added: Embeddings of the last ones, float16 (n, d) each.
+    """
+    every = _Episodes(list(sketches), sketches, np.stack([centre(points) for points in sketches]))
+    found = _Levels(every, frames)
+    levels = found.whole_and_longer()
+    # Parts come in the order of their lengths, whole episodes after the last of them.
+    whole = min(int(np.searchsorted(known.lengths, int(typical))), len(PARTS), len(known.lengths) - 1)
+    for level, count in enumerate(PARTS[len(PARTS) - whole :]):
+        if count not in found.parts:
+            continue
+        ratio = float(np.median(known.scales[level] / known.scales[whole]))
+        if added:
+            ratio *= max(1.0, found.ratio_of_last(added, count) / ratio) ** (len(added) / len(sketches))
+        levels[1.0 / count] = (found.shape * ratio, known.null_scores[level])
+    return _calibration(levels, lengths)
+
+
+_Level = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""The scale of each dimension at one length, (d,), and the scores of the stretches of that length."""
+
+
+class _Levels:
+    """Scales and scores at several lengths, in episodes.
+
+    How the scale is shaped over the dimensions comes from whole episodes. How it shrinks with the length is one
+    number a length, for which every few dimensions tell as much as all, at a fraction of the work.
+    """
+
+    def __init__(self, every: _Episodes, frames: Sequence[int]) -> None:
+        self.some = every.every(max(1, every.sketches.shape[2] // RATIO_DIMENSIONS))
+        self.frames = float(np.median(frames))
+        self.count = len(frames)
+        self.shape, self.scores = _scale_and_scores(every.wholes(), self.floor(1))
+        self.unit = float(np.median(_scale(self.some.wholes(), self.floor(1))))
+        self.parts = [count for count in PARTS if int(self.frames / count) >= MIN_FRAMES]
+
+    def floor(self, window_episodes: float) -> float:
         """Scale of independent samples for a window of so many episodes' length and its references."""
-        references = min(NEAREST * max(1.0, window_episodes), count - max(1.0, window_episodes))
-        return ks.independent_scale(max(1, round(window_episodes * frames)), max(1, round(references * frames)))
+        references = min(NEAREST * max(1.0, window_episodes), self.count - max(1.0, window_episodes))
+        window = max(1, round(window_episodes * self.frames))
+        return ks.independent_scale(window, max(1, round(references * self.frames)))
 
-    # How the scale is shaped over the dimensions comes from whole episodes. How it shrinks with the length is one
-    # number a length, for which every few dimensions tell as much as all, at a fraction of the work.
-    shape, whole_scores = _scale_and_scores(whole.wholes(), floor(1))
-    some = whole.every(max(1, sketches.shape[2] // RATIO_DIMENSIONS))
-    unit = float(np.median(_scale(some.wholes(), floor(1))))
-    levels = {1.0: (shape, whole_scores)}
-    shorter = [(1.0 / n, some.parts(n)) for n in PARTS if int(frames / n) >= MIN_FRAMES]
-    longer = [(float(n), some.runs(n)) for n in RUNS if n <= count // 2]
-    for ratio, stretches in shorter + longer:
-        scale, scores = _scale_and_scores(stretches, floor(ratio))
-        levels[ratio] = (shape * float(np.median(scale)) / unit, scores)
-    ratios = sorted(levels)
+    def whole_and_longer(self) -> dict[float, _Level]:
+        """By length in episodes: one, and runs of them."""
+        runs = [count for count in RUNS if count <= self.count // 2]
+        return {1.0: (self.shape, self.scores)} | {
+            float(count): self.level(float(count), self.some.runs(count)) for count in runs
+        }
+
+    def level(self, ratio: float, stretches: Sequence[_Stretch]) -> _Level:
+        """From stretches of `ratio` episodes."""
+        scale, scores = _scale_and_scores(stretches, self.floor(ratio))
+        return self.shape * float(np.median(scale)) / self.unit, scores
+
+    def ratio_of_last(self, frames: Sequence[NDArray[np.float16]], parts: int) -> float:
+        """How much larger the scale of parts of the last episodes, of which the frames are given, is than of them."""
+        step = max(1, self.some.centres.shape[1] // RATIO_DIMENSIONS)
+        own = [episode[:, ::step] for episode in frames]
+        whole, cut = [], []
+        for position, episode in enumerate(own, start=self.count - len(own)):
+            whole.append(self.some.compare(position, position, [self.some.centres[position]], episode))
+            if len(episode) >= parts:
+                cut += [
+                    self.some.compare(position, position, [self.some.centres[position]], part)
+                    for part in np.array_split(episode, parts)
+                ]
+        if not cut:  # too short to be cut
+            return 0.0
+        return float(np.median(_scale(cut, self.floor(1 / parts))) / np.median(_scale(whole, self.floor(1))))
+
+
+def _calibration(levels: dict[float, _Level], lengths: Sequence[int]) -> Calibration:
+    """From levels by their length in episodes."""
+    ratios, typical = sorted(levels), float(np.median(lengths))
     return Calibration(
         lengths=np.array([max(1, int(typical * ratio)) for ratio in ratios], np.float64),
         scales=np.stack([levels[ratio][0] for ratio in ratios]).astype(np.float32),

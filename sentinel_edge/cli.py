@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from types import FrameType
@@ -25,15 +26,17 @@ from fire.decorators import SetParseFn
 
 import sentinel_edge
 from sentinel_edge import assets
-from sentinel_edge.arguments import canonical, wanted_help
-from sentinel_edge.baseline import load_baseline, save_baseline
-from sentinel_edge.calibration import ALPHA, THRESHOLD
+from sentinel_edge.arguments import Flag, canonical, wanted_help
+from sentinel_edge.baseline import Baseline, load_baseline, save_baseline
+from sentinel_edge.calibration import ALPHA, MIN_EPISODES, THRESHOLD
 from sentinel_edge.causes import Cause
+from sentinel_edge.describe import as_text, describe
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.episodes import Rule
 from sentinel_edge.errors import SentinelError, UsageError, one_line
 from sentinel_edge.judge import weaknesses
-from sentinel_edge.learning import DEFAULT_FPS, build_baseline
+from sentinel_edge.learning import DEFAULT_FPS, build_baseline, extend_baseline
+from sentinel_edge.mask import load_mask
 from sentinel_edge.model_card import load_model
 from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.report import summary
@@ -41,6 +44,8 @@ from sentinel_edge.saboteur import sabotage
 from sentinel_edge.sources import Skipped, find_footage
 from sentinel_edge.values import (
     episode_option,
+    flag_option,
+    gates_option,
     kind_option,
     named_path,
     number_option,
@@ -77,6 +82,7 @@ class Commands:
         threshold: str | None = None,
         alpha: str | None = None,
         fps: str | None = None,
+        gates: str | None = None,
         threads: str | None = None,
     ) -> None:
         """Judge footage against a baseline. Exit code 0 is PASS, 3 FAIL, 1 could not judge, 2 usage.
@@ -92,6 +98,8 @@ class Commands:
             threshold: Share of drifted dimensions above which the verdict is FAIL. Default: 0.3.
             alpha: Significance level for each dimension. Default: 0.05.
             fps: Samples a second of video. Default: the baseline's own; another rate is refused.
+            gates: What decides: embedding (what is seen), quality (the picture itself), or embedding,quality.
+                Default: both; FAIL when either fails.
             threads: Inference workers. Default: one a core.
         """
         options = CheckOptions(
@@ -102,6 +110,7 @@ class Commands:
             threshold=number_option("threshold", threshold, THRESHOLD, 0.0, 1.0),
             alpha=number_option("alpha", alpha, ALPHA, 0.0, 1.0),
             fps=optional("fps", fps, lambda text: number_option("fps", text, DEFAULT_FPS, 0.0, math.inf)),
+            gates=gates_option(gates),
             threads=optional("threads", threads, lambda text: whole_option("threads", text, 1, 1, 256)),
         )
         self._job = lambda: _check(options)
@@ -112,9 +121,12 @@ class Commands:
         *,
         source: str | None = None,
         output: str | None = None,
+        add: str | None = None,
         model: str | None = None,
         episode: str | None = None,
         fps: str | None = None,
+        mask: str | None = None,
+        sensitivity: Flag | None = None,
         threads: str | None = None,
     ) -> None:
         """Learn what normal looks like: build a golden baseline from good footage of one camera.
@@ -122,23 +134,54 @@ class Commands:
         Footage is divided into 3 to 20 episodes, each of which shows the camera as it normally is; how they differ is
         what will count as normal. Too short ones are joined with a neighbour, and too many evenly.
 
+        With --add the footage becomes further episodes of an existing baseline, without the footage that was made
+        from. Beyond 20 episodes, of the two most alike the older is given up.
+
         Args:
             source: Normal footage: an image folder, a video, or a folder of videos or of image folders.
             output: The baseline file to write, for example baseline/golden.npz.
+            add: An existing baseline file to learn more than; --output may name the same file. Rate, mask and
+                preprocessing are its own, the model must be the one that made it.
             model: The embedder's ONNX file, its card beside it. Default: the one that comes with the package.
             episode: What an episode is: file (each video, or each folder of images), day or hour (by the times in
                 the pictures' names), or a number: all footage in so many equal parts. Default: file for three files
                 or more; for one or two, day where pictures of three days or more tell their time, else up to 12
-                equal parts.
+                equal parts (with --add: parts as long as the known episodes are).
             fps: Samples a second of video; checks will use the same. Default: 5.
+            mask: A picture in black and white, laid over the whole frame: what is black is left out, here and in
+                every check. Default: nothing is left out.
+            sensitivity: Measure what is caught: parts of the footage are damaged by noise, blur and low light of rising
+                severity, and judged. `sentinel-edge describe` tells the result.
             threads: Inference workers. Default: one a core.
         """
         source_path, output_path = named_path("source", source), named_path("output", output)
         model_path = path_option("model", model, assets.default_model)
-        rule = optional("episode", episode, episode_option)
-        rate = number_option("fps", fps, DEFAULT_FPS, 0.0, math.inf)
-        workers = optional("threads", threads, lambda text: whole_option("threads", text, 1, 1, 256))
-        self._job = lambda: _build(source_path, output_path, model_path, episode=rule, fps=rate, threads=workers)
+        known = None if add is None else named_path("add", add)
+        rule = optional("episode", episode, lambda text: episode_option(text, MIN_EPISODES if known is None else 1))
+        options = _BuildOptions(
+            source=source_path,
+            output=output_path,
+            add=known,
+            model=model_path,
+            episode=rule,
+            fps=optional("fps", fps, lambda text: number_option("fps", text, DEFAULT_FPS, 0.0, math.inf)),
+            mask=optional("mask", mask, lambda text: named_path("mask", text)),
+            sensitivity=flag_option("sensitivity", sensitivity),
+            threads=optional("threads", threads, lambda text: whole_option("threads", text, 1, 1, 256)),
+        )
+        self._job = lambda: _build(options)
+
+    @SetParseFn(str)
+    def describe(self, *, baseline: str | None = None) -> None:
+        """Tell what a baseline holds, what it lets pass and what it catches.
+
+        As one line of JSON, or as text on a terminal.
+
+        Args:
+            baseline: The golden baseline file. Default: the one that comes with the package (a sample camera).
+        """
+        path = path_option("baseline", baseline, assets.default_baseline)
+        self._job = lambda: _describe(path)
 
     @SetParseFn(str)
     def sabotage(
@@ -274,31 +317,84 @@ def _on_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def _build(source: Path, output: Path, model: Path, *, episode: Rule | None, fps: float, threads: int | None) -> int:
-    footage = find_footage(source)
-    embedder = Embedder(model, threads)
+@dataclass(frozen=True, slots=True)
+class _BuildOptions:
+    """What to learn from, what to add it to, and where to write it; None where nothing was said."""
+
+    source: Path
+    output: Path
+    add: Path | None
+    model: Path
+    episode: Rule | None
+    fps: float | None
+    mask: Path | None
+    sensitivity: bool
+    threads: int | None
+
+
+def _build(options: _BuildOptions) -> int:
+    known = None if options.add is None else load_baseline(options.add)
+    mask = None if options.mask is None else load_mask(options.mask)
+    footage = find_footage(options.source)
+    embedder = Embedder(options.model, options.threads)
+    if known:
+        known.require_compatible(embedder, options.fps)
+        if mask:
+            known.require_mask(mask)
     with _Progress("frames embedded") as progress:
-        baseline, skipped = build_baseline(footage, embedder, fps=fps, episode=episode, progress=progress.show)
-    save_baseline(baseline, output)
+        if known:
+            baseline, skipped = extend_baseline(
+                known,
+                footage,
+                embedder,
+                episode=options.episode,
+                sensitivity=options.sensitivity,
+                progress=progress.show,
+            )
+        else:
+            baseline, skipped = build_baseline(
+                footage,
+                embedder,
+                fps=DEFAULT_FPS if options.fps is None else options.fps,
+                episode=options.episode,
+                mask=mask,
+                sensitivity=options.sensitivity,
+                progress=progress.show,
+            )
+    save_baseline(baseline, options.output)
     _list_skipped(skipped)
+    for weakness in weaknesses(baseline):
+        _complain(weakness, 0)
+    if options.sensitivity and not baseline.sensitivity:
+        _complain("sensitivity cannot be measured: every episode fails as it is, without its own in the baseline", 0)
+    facts = _facts(baseline, options.output, skipped)
+    return _tell(_aligned(facts) if _on_terminal() else json.dumps(facts))
+
+
+def _facts(baseline: Baseline, output: Path, skipped: Sequence[Skipped]) -> dict[str, object]:
+    """What was built, for whoever asked for it."""
     calibration = baseline.calibration
     normal = calibration.null_scores_at(baseline.typical_samples)
-    facts = {
+    return {
         "baseline": str(output),
         "bytes": output.stat().st_size,
         "episodes": len(baseline.episodes),
         "episodes_by": baseline.episode_rule,
         "frames": sum(episode.frames for episode in baseline.episodes),
         "fps": baseline.fps,
+        **({"mask": round(baseline.mask.visible_share, 3)} if baseline.mask else {}),
         "shortest_window": int(calibration.shortest),
         "longest_window": int(calibration.longest),
         "normal_score": round(float(np.median(normal)), 3),
         "highest_normal_score": round(float(normal.max()), 3),
+        **({"sensitivity": dict(baseline.sensitivity)} if baseline.sensitivity else {}),
         "skipped": len(skipped),
     }
-    for weakness in weaknesses(baseline):
-        _complain(weakness, 0)
-    return _tell(_aligned(facts) if _on_terminal() else json.dumps(facts))
+
+
+def _describe(path: Path) -> int:
+    description = describe(load_baseline(path))
+    return _tell(as_text(description) if _on_terminal() else description.to_json())
 
 
 def _sabotage(source: Path, kind: Cause, severity: int, output: Path, seed: int) -> int:

@@ -444,5 +444,17 @@ _RECIPES: dict[Cause, tuple[Callable[[float, np.random.Generator], Corruption], 
     Cause.FOG: (_fog, (0.15, 0.3, 0.5, 0.7, 0.88)),
 }
 
+
+def strength(kind: Cause, severity: int) -> float:
+    """The number in the table at the head of this module, in the unit it tells; of a moved camera the shift.
+
+    Args:
+        kind: One of `KINDS`.
+        severity: 1 to `SEVEREST`.
+    """
+    levels = _FROZEN_SHARES if kind is Cause.FROZEN else _RECIPES[kind][1]
+    return levels[severity - 1]
+
+
 KINDS = tuple(kind for kind in Cause if kind in _RECIPES or kind is Cause.FROZEN)
 """What the saboteur can make: every cause but the two that only a judge can name."""

@@ -1,9 +1,14 @@
-"""The judge: a window's embeddings against a baseline. Pure: arrays in, a gate's result out.
+"""The judge: a window against a baseline. Pure: arrays in, each gate's result and the causes out.
 
-The method is explained in `calibration`. The published rule: the drift score is the share of embedding dimensions
-with p < alpha, and a score above the threshold is FAIL. Where the window or the baseline cannot support a judgement
-the answer is ERROR with the reason, never a guess.
+Two gates, each with its own score and threshold. `embedding` asks whether what is seen changed: the published rule, the
+share of embedding dimensions with p < alpha against a threshold, made honest by `calibration`. `quality` asks whether
+the picture itself changed: see `health`. The status is FAIL when either fails. Where the window or the baseline cannot
+support a judgement the answer is ERROR with the reason, never a guess.
 """
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +25,17 @@ from sentinel_edge.calibration import (
     nearest_episodes,
     split_window,
 )
-from sentinel_edge.verdict import DimensionSummary, GateResult, NormalComparison, Status
+from sentinel_edge.diagnosis import diagnose
+from sentinel_edge.health import Assessment, assess
+from sentinel_edge.verdict import CauseFound, DimensionSummary, GateResult, NormalComparison, Status
 
+if TYPE_CHECKING:
+    from sentinel_edge.window import Window
+
+EMBEDDING, QUALITY = "embedding", "quality"
+GATES = (EMBEDDING, QUALITY)
+TOLERATED = 1.0
+"""The quality gate's threshold: its score is in units of what is tolerated."""
 REACH = 0.75
 """The distance that counts as a large change: three quarters of the frames on the other side of a value. A baseline
 on which even that is within the normal range sees next to nothing: its FAIL stands, its PASS would mean nothing."""
@@ -29,6 +43,112 @@ CRITICAL = float(special.kolmogi(ALPHA))
 """A dimension drifted where its distance is so many scales: 1.358."""
 MOST_DRIFTED = 10
 """Dimensions listed in a verdict."""
+DRIFTED_FRAMES = 5
+"""Frames listed in a verdict, so that a person can look."""
+NAMED_MEASURES = 3
+"""Measures named in the quality gate's reason."""
+_PLAIN_NAMES = {
+    "unlike": "what is seen",
+    "moved": "position",
+    "covered": "single places",
+    "blocks": "8-pixel grid",
+    "black": "darkest parts",
+    "clipped": "white pixels",
+    "detail": "fine detail",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was found.
+
+    Attributes:
+        status: FAIL when any gate fails, else ERROR when any cannot judge, else PASS.
+        gates: Each enabled gate's result, by name.
+        causes: What happened, most likely first; of a FAIL alone.
+        most_drifted: Names or times of the frames furthest from the baseline; of a FAIL alone.
+    """
+
+    status: Status
+    gates: Mapping[str, GateResult]
+    causes: tuple[CauseFound, ...] = ()
+    most_drifted: tuple[str, ...] = ()
+
+
+def judge(
+    window: "Window",
+    baseline: Baseline,
+    *,
+    gates: Collection[str] = GATES,
+    threshold: float = THRESHOLD,
+    alpha: float = ALPHA,
+) -> Judgement:
+    """Judge a window by the enabled gates.
+
+    Args:
+        window: What was seen.
+        baseline: What is normal.
+        gates: Those that decide, of `GATES`.
+        threshold: Of the embedding gate; see `judge_embeddings`.
+        alpha: Of the embedding gate.
+    """
+    results: dict[str, GateResult] = {}
+    if EMBEDDING in gates:
+        results[EMBEDDING] = judge_embeddings(
+            window.embeddings, window.samples, baseline, threshold=threshold, alpha=alpha
+        )
+    assessment = None
+    if len(window.signals) >= MIN_FRAMES:
+        assessment = assess(window.signals, window.samples, baseline.health)
+    if QUALITY in gates:
+        results[QUALITY] = judge_quality(assessment, baseline, len(window.signals))
+    found = {result.status for result in results.values()}
+    status = next(status for status in (Status.FAIL, Status.ERROR, Status.PASS) if status in found)
+    if status is not Status.FAIL or assessment is None:
+        return Judgement(status, results)
+    picture_failed = QUALITY in results and results[QUALITY].status is Status.FAIL
+    causes = diagnose(assessment, baseline.health, picture_failed=picture_failed)
+    return Judgement(status, results, causes, _most_drifted(window, baseline))
+
+
+def judge_quality(assessment: Assessment | None, baseline: Baseline, frames: int) -> GateResult:
+    """Judge a window by its picture; `assessment` is None where there are too few frames for one."""
+    if assessment is None:
+        reason = f"too few frames: {frames} readable, expected {MIN_FRAMES} or more; give a longer window"
+        return GateResult(Status.ERROR, None, TOLERATED, reason)
+    deviations = assessment.deviations
+    worst = sorted(deviations, key=lambda name: -abs(deviations[name]))
+    outside = [name for name in worst if abs(deviations[name]) > TOLERATED]
+    if outside:
+        named = ", ".join(f"{_plainly(name)} {abs(deviations[name]):.1f}" for name in outside[:NAMED_MEASURES])
+        reason = f"{len(outside)} of {len(deviations)} measures outside what is normal: {named} times what is tolerated"
+    else:
+        most = f"{_plainly(worst[0])} differs most: {abs(deviations[worst[0]]):.0%} of what is tolerated"
+        reason = f"the picture is as it was ({most})"
+    names = [baseline.episodes[int(baseline.health.owners[position])].name for position in assessment.nearest]
+    return GateResult(
+        Status.FAIL if outside else Status.PASS,
+        assessment.score,
+        TOLERATED,
+        reason,
+        deviations=deviations,
+        reference=tuple(dict.fromkeys(names)),
+    )
+
+
+def _plainly(measure: str) -> str:
+    """A measure's name in a sentence."""
+    return _PLAIN_NAMES.get(measure, measure)
+
+
+def _most_drifted(window: "Window", baseline: Baseline) -> tuple[str, ...]:
+    """The frames whose embeddings are furthest from every episode's mean."""
+    frames = window.embeddings.astype(np.float32)
+    centres = np.stack([centre(points) for points in baseline.sketches]).astype(np.float32)
+    # |a - b|^2 = |a|^2 - 2ab + |b|^2: one product of matrices in place of (frames, episodes, dimensions) differences.
+    distance = np.square(frames).sum(1)[:, None] - 2.0 * frames @ centres.T + np.square(centres).sum(1)
+    furthest = np.argsort(-distance.min(axis=1), kind="stable")[:DRIFTED_FRAMES]
+    return tuple(window.origins[frame] for frame in furthest)
 
 
 def judge_embeddings(
@@ -95,7 +215,11 @@ def weaknesses(baseline: Baseline) -> list[str]:
     calibration = baseline.calibration
     highest = float(calibration.null_scores_at(baseline.typical_samples).max())
     visible = float(np.median(calibration.scale_at(baseline.typical_samples))) * CRITICAL
-    found = []
+    found = [
+        f"episode {baseline.episodes[position].name} looks like none of the others: if it shows a failure, leave it "
+        "out; if it is normal, give more footage like it"
+        for position in baseline.outliers
+    ]
     if highest > THRESHOLD:
         found.append(
             f"some normal footage scores {highest:.2f}, above the threshold of {THRESHOLD:.2f}: expect false alarms; "

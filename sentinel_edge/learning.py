@@ -1,16 +1,21 @@
-"""Learning what is normal: from footage to a golden baseline."""
+"""Learning what is normal: from footage to a golden baseline, and from more footage to one that knows more."""
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sentinel_edge.baseline import Baseline, Episode
-from sentinel_edge.calibration import MIN_EPISODES, MIN_FRAMES, calibrate, sketch
+from sentinel_edge.baseline import MAX_EPISODES, Baseline, Episode
+from sentinel_edge.calibration import MIN_EPISODES, MIN_FRAMES, calibrate, centre, recalibrate, sketch
 from sentinel_edge.embedder import PREPROCESSING, Embedder
-from sentinel_edge.episodes import Piece, Rule, divide, require_suitable, suitable_rule
+from sentinel_edge.episodes import By, Piece, Rule, divide, require_suitable, suitable_rule
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.health import Learned, extend_health, learn_health
+from sentinel_edge.mask import Mask
+from sentinel_edge.sensitivity import measure_sensitivity
 from sentinel_edge.sources import Footage, Skipped
 from sentinel_edge.window import read_window, require_readable
 
@@ -24,6 +29,8 @@ def build_baseline(
     *,
     fps: float = DEFAULT_FPS,
     episode: Rule | None = None,
+    mask: Mask | None = None,
+    sensitivity: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[Baseline, list[Skipped]]:
     """Embed normal footage, episode by episode, and calibrate on it.
@@ -33,6 +40,8 @@ def build_baseline(
         embedder: The model.
         fps: Samples a second of video.
         episode: What an episode is; None for what suits the footage (see `episodes`).
+        mask: What of the picture is left out, here and in every check.
+        sensitivity: Whether to measure what failures it catches, which reads parts of the footage again.
         progress: Called with the number of frames embedded so far.
 
     Returns:
@@ -44,34 +53,25 @@ def build_baseline(
     """
     source = footage.root.resolve().name
     rule = episode or suitable_rule(footage.clips, source)
-    require_suitable(footage.clips, source, rule)
-    limit = rule.limit(len(footage.clips))
-    clips: list[Piece] = []
-    done = 0
-
-    def report(count: int) -> None:
-        progress(done + count)
-
-    for clip in footage.clips:
-        window = read_window([clip], embedder, fps, limit=limit, progress=report)
-        done += len(window.embeddings)
-        clips.append(Piece(clip.name, window))
-    skipped = [*footage.ignored, *(entry for clip in clips for entry in clip.window.skipped)]
-    require_readable([clip.window for clip in clips], footage.root)
-    episodes, told = divide(clips, rule, source)
+    read = _read(footage, embedder, rule, fps=fps, mask=mask, progress=progress)
+    episodes, told = divide(read.clips, rule, source)
     if len(episodes) < MIN_EPISODES:
-        frames = sum(clip.frames for clip in clips)
         raise SentinelError(
-            f"{footage.root} gives {frames} readable samples, enough for {len(episodes)} episode(s) by {rule.by}; "
+            f"{footage.root} gives {read.frames} readable samples, enough for {len(episodes)} episode(s) by {rule.by}; "
             f"expected at least {MIN_EPISODES} episodes of {MIN_FRAMES} samples: give more footage, a higher --fps, or "
             "another --episode"
         )
     embeddings = [episode.window.embeddings for episode in episodes]
+    samples = [episode.window.samples for episode in episodes]
+    learned = learn_health([episode.window.signals for episode in episodes], samples)
     sketches = np.stack([sketch(frames) for frames in embeddings])
     baseline = Baseline(
         episodes=tuple(Episode(episode.name, episode.frames, episode.window.samples) for episode in episodes),
         sketches=sketches,
-        calibration=calibrate(embeddings, sketches, [episode.window.samples for episode in episodes]),
+        calibration=calibrate(embeddings, sketches, samples),
+        health=learned.health,
+        outliers=learned.outliers,
+        mask=mask,
         model=embedder.card.name,
         model_sha256=embedder.card.sha256,
         fps=fps,
@@ -80,7 +80,199 @@ def build_baseline(
         created_at=_creation_time(),
         episode_rule=told,
     )
-    return baseline, skipped
+    if sensitivity:
+        baseline = _with_sensitivity(baseline, dict(enumerate(episodes)), read, embedder, progress)
+    return baseline, read.skipped
+
+
+def extend_baseline(
+    baseline: Baseline,
+    footage: Footage,
+    embedder: Embedder,
+    *,
+    episode: Rule | None = None,
+    sensitivity: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> tuple[Baseline, list[Skipped]]:
+    """Teach a baseline further normal footage, without the footage it was made from.
+
+    The new footage becomes further episodes, after those there are. When there are then more than `MAX_EPISODES`, of
+    the two whose mean embeddings are most alike the older one is given up, its conditions with it, until there are no
+    more: what is rare stays, and what is common is told by its latest example.
+
+    What distances and pictures are like when nothing is wrong is learned again from what the file holds and the new
+    footage (see `calibration.recalibrate`, `health.extend_health`). Model, rate, preprocessing and mask are the
+    baseline's own. What it catches is unknown again unless it is measured.
+
+    Args:
+        baseline: What is known so far.
+        footage: More normal footage of the same camera; one episode is enough.
+        embedder: The model that made the baseline.
+        episode: What an episode is; None for what suits: each clip where there are three or more, the days of dated
+            pictures, else parts as long as the known episodes are.
+        sensitivity: Whether to measure, on the new footage, what failures it catches.
+        progress: Called with the number of frames embedded so far.
+
+    Returns:
+        A new baseline, and what was passed over.
+
+    Raises:
+        SentinelError: The model is another one, the footage has less than one episode, too much of it cannot be
+            read, or its names do not tell the times to cut it by.
+    """
+    baseline.require_compatible(embedder, None)
+    source = footage.root.resolve().name
+    rule = episode or suitable_rule(footage.clips, source)
+    read = _read(footage, embedder, rule, fps=baseline.fps, mask=baseline.mask, progress=progress)
+    if episode is None and rule.by is By.COUNT:
+        added, told = _cut_alike(read.clips, baseline.typical_samples), "length"
+    else:
+        added, told = divide(read.clips, rule, source)
+    if not added:
+        raise SentinelError(
+            f"{footage.root} gives {read.frames} readable samples; expected at least one episode of {MIN_FRAMES}: give "
+            "more footage"
+        )
+    known = len(baseline.episodes)
+    names = [entry.name for entry in baseline.episodes]
+    for piece in added:
+        names.append(_unused(piece.name, names))
+    episodes = [
+        *baseline.episodes,
+        *(Episode(name, piece.frames, piece.window.samples) for name, piece in zip(names[known:], added, strict=True)),
+    ]
+    sketches = np.concatenate([baseline.sketches, [sketch(piece.window.embeddings) for piece in added]])
+    kept = _thin(sketches)
+    old, new = [position for position in kept if position < known], [added[p - known] for p in kept if p >= known]
+    left = baseline.only(old)
+    learned = extend_health(
+        Learned(left.health, left.outliers),
+        [entry.samples for entry in left.episodes],
+        [piece.window.signals for piece in new],
+        [piece.window.samples for piece in new],
+    )
+    extended = replace(
+        baseline,
+        episodes=tuple(episodes[position] for position in kept),
+        sketches=sketches[kept],
+        calibration=recalibrate(
+            baseline.calibration,
+            sketches[kept],
+            typical=baseline.typical_samples,
+            lengths=[episodes[position].samples for position in kept],
+            frames=[episodes[position].frames for position in kept],
+            added=[piece.window.embeddings for piece in new],
+        ),
+        health=learned.health,
+        outliers=learned.outliers,
+        created_at=_creation_time(),
+        episode_rule=f"{baseline.episode_rule.partition(_MORE)[0]}{_MORE}{told}",
+        sensitivity={},
+        fingerprint="",
+    )
+    if sensitivity:
+        extended = _with_sensitivity(extended, dict(enumerate(new, start=len(old))), read, embedder, progress)
+    return extended, read.skipped
+
+
+_MORE = "; more added by "
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Footage, and each of its clips as read."""
+
+    footage: Footage
+    clips: list[Piece]
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        return [*self.footage.ignored, *(entry for clip in self.clips for entry in clip.window.skipped)]
+
+    @property
+    def frames(self) -> int:
+        return sum(clip.frames for clip in self.clips)
+
+
+def _read(
+    footage: Footage,
+    embedder: Embedder,
+    rule: Rule,
+    *,
+    fps: float,
+    mask: Mask | None,
+    progress: Callable[[int], None],
+) -> _Read:
+    """Embed every clip.
+
+    Raises:
+        SentinelError: Too much of it cannot be read, or the names do not tell the times to cut it by.
+    """
+    require_suitable(footage.clips, footage.root.resolve().name, rule)
+    limit = rule.limit(len(footage.clips))
+    clips: list[Piece] = []
+    done = 0
+
+    def report(count: int) -> None:
+        progress(done + count)
+
+    for clip in footage.clips:
+        window = read_window([clip], embedder, fps, mask=mask, limit=limit, progress=report)
+        done += len(window.embeddings)
+        clips.append(Piece(clip.name, window))
+    require_readable([clip.window for clip in clips], footage.root)
+    return _Read(footage, clips)
+
+
+def _cut_alike(clips: Sequence[Piece], typical: float) -> list[Piece]:
+    """Cut clips into episodes about as long as others are, `typical` samples; short clips are joined."""
+    episodes: list[Piece] = []
+    stretches, _ = divide(clips, Rule(By.FILE))
+    for stretch in stretches:
+        most = min(MAX_EPISODES // len(stretches), stretch.frames // MIN_FRAMES)
+        count = min(most, round(stretch.window.samples / typical))
+        episodes += divide([stretch], Rule(By.COUNT, count))[0] if count > 1 else [stretch]
+    return episodes
+
+
+def _unused(name: str, others: Sequence[str]) -> str:
+    """The name, told apart from others by a number where it is one of them: cameras like to call every day the same."""
+    number, unused = 1, name
+    while unused in others:
+        number += 1
+        unused = f"{name} ({number})"
+    return unused
+
+
+def _thin(sketches: NDArray[np.float16]) -> list[int]:
+    """Positions of at most `MAX_EPISODES` episodes to keep, ascending, of sketches (e, points, d) from old to new.
+
+    Of the two most alike, by distance of mean embeddings, the older goes, until there are few enough.
+    """
+    centres = np.stack([centre(points) for points in sketches])
+    kept = list(range(len(sketches)))
+    # Not by a product of matrices, whose last digits could decide between two equal pairs.
+    distance = np.array([np.square(centres - one).sum(axis=1) for one in centres])
+    distance[np.tril_indices(len(centres))] = np.inf  # a row is an episode, its columns the later ones
+    while len(kept) > MAX_EPISODES:
+        older = kept[int(distance[np.ix_(kept, kept)].argmin()) // len(kept)]
+        kept.remove(older)
+    return kept
+
+
+def _with_sensitivity(
+    baseline: Baseline,
+    episodes: dict[int, Piece],
+    read: _Read,
+    embedder: Embedder,
+    progress: Callable[[int], None],
+) -> Baseline:
+    """The baseline and what it catches of its own episodes, given by their positions, were they damaged."""
+    clips = [(clip, piece.window.stride) for clip, piece in zip(read.footage.clips, read.clips, strict=True)]
+    found = measure_sensitivity(
+        baseline, episodes, clips, embedder, progress=lambda count: progress(read.frames + count)
+    )
+    return replace(baseline, sensitivity=found)
 
 
 def _creation_time() -> str:

@@ -1,7 +1,7 @@
 """One check, from footage to verdict: the walk through the rooms, in order."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,24 +9,18 @@ from typing import Any
 from sentinel_edge import assets
 from sentinel_edge.baseline import Baseline, load_baseline
 from sentinel_edge.calibration import ALPHA, THRESHOLD
-from sentinel_edge.causes import Cause
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.judge import judge_embeddings
+from sentinel_edge.judge import EMBEDDING, GATES, judge
 from sentinel_edge.sources import Skipped, find_footage
 from sentinel_edge.verdict import (
     MAX_LISTED,
-    CauseFound,
     FrameCount,
-    GateResult,
-    Status,
     Verdict,
     VerdictFiles,
     error_verdict,
 )
 from sentinel_edge.window import Window, read_window, require_readable
-
-EMBEDDING_GATE = "embedding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +35,7 @@ class CheckOptions:
         threshold: A drift score above it is FAIL.
         alpha: Significance level per dimension.
         fps: Samples a second of video; None takes the baseline's rate, any other is refused.
+        gates: The gates that decide.
         threads: Inference workers; None for one a core.
     """
 
@@ -51,6 +46,7 @@ class CheckOptions:
     threshold: float = THRESHOLD
     alpha: float = ALPHA
     fps: float | None = None
+    gates: tuple[str, ...] = GATES
     threads: int | None = None
 
 
@@ -94,40 +90,22 @@ def _judge(options: CheckOptions, known: dict[str, Any], started_at: str, progre
     embedder = Embedder(model, options.threads)
     known["model"] = {"path": str(model), "name": embedder.card.name, "sha256": embedder.card.sha256}
     baseline.require_compatible(embedder, options.fps)
-    window = read_window(footage.clips, embedder, baseline.fps, progress=progress)
+    window = read_window(footage.clips, embedder, baseline.fps, mask=baseline.mask, progress=progress)
     known["frames"] = _count(window, footage.ignored)
     require_readable([window], "the window")
-    gates = {
-        EMBEDDING_GATE: judge_embeddings(
-            window.embeddings, window.samples, baseline, threshold=options.threshold, alpha=options.alpha
-        )
-    }
-    status = _decide(gates)
+    judgement = judge(window, baseline, gates=options.gates, threshold=options.threshold, alpha=options.alpha)
+    known["frames"] = replace(known["frames"], most_drifted=judgement.most_drifted)
+    embedding = judgement.gates.get(EMBEDDING)
     return Verdict(
-        status=status,
-        message="; ".join(f"{name} gate: {gate.reason}" for name, gate in gates.items()),
-        drift_score=gates[EMBEDDING_GATE].score,
-        gates=gates,
-        causes=_causes(status, gates),
+        status=judgement.status,
+        message="; ".join(f"{name} gate: {gate.reason}" for name, gate in judgement.gates.items()),
+        drift_score=embedding.score if embedding else None,
+        gates=judgement.gates,
+        causes=judgement.causes,
         started_at=started_at,
         duration_s=0.0,
         **known,
     )
-
-
-def _decide(gates: Mapping[str, GateResult]) -> Status:
-    """FAIL when any gate fails, else ERROR when any cannot judge, else PASS."""
-    found = {gate.status for gate in gates.values()}
-    return next(status for status in (Status.FAIL, Status.ERROR, Status.PASS) if status in found)
-
-
-def _causes(status: Status, gates: Mapping[str, GateResult]) -> tuple[CauseFound, ...]:
-    """The embedding gate sees that the picture changed, not what changed it."""
-    if status is not Status.FAIL:
-        return ()
-    score = gates[EMBEDDING_GATE].score or 0.0
-    evidence = f"{score:.0%} of dimensions moved: look at the footage, and if it is right, add it to the baseline"
-    return (CauseFound(Cause.UNKNOWN, evidence),)
 
 
 def _count(window: Window, ignored: tuple[Skipped, ...]) -> FrameCount:

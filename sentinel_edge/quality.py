@@ -6,6 +6,8 @@ thumbnail is kept whole, because over a stretch of frames the median of each pla
 through it drops out, and a fixed camera's fixed scene is what a stretch can be compared by.
 """
 
+from typing import cast
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +35,10 @@ FRAME_SIGNALS = np.dtype(
 
 | field   | holds                                                                                                |
 |---------|------------------------------------------------------------------------------------------------------|
-| noise   | standard deviation of pixel noise, grey levels                                                       |
-| blocks  | strength of an 8-pixel grid: log2 of the strongest phase of the gradients over the median one        |
+| noise   | standard deviation of pixel noise on the grey picture, grey levels (of noise that differs from       |
+|         | channel to channel about two thirds)                                                                 |
+| blocks  | strength of an 8-pixel grid: log2 of the strongest phase of the gradients over the median one, summed |
+|         | over both directions; without a grid near 0, the more above it the smaller the picture               |
 | clipped | share of pixels at white                                                                             |
 | change  | mean absolute difference to the next native frame (of pictures, to the next one), grey levels; NaN   |
 |         | where there is none                                                                                  |
@@ -81,14 +85,15 @@ def measure(frame: NDArray[np.uint8], successor: NDArray[np.uint8] | None = None
         signals["edges"][number] = _block_means(gradient)
     signals["fine"] = _block_means(cv2.Laplacian(bands, cv2.CV_16S))
     small = _halved(frame, SMALL_PIXELS)
-    signals["clipped"] = float(np.count_nonzero(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY) >= WHITE)) * small.shape[2] / small.size
+    white = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY) >= WHITE
+    signals["clipped"] = np.count_nonzero(white) / white.size
     # Averaging by exact halves costs a third of averaging at a free ratio.
     small = _halved(small, 4 * THUMBNAIL_ROWS * THUMBNAIL_COLUMNS)
     thumbnail = cv2.resize(small, (THUMBNAIL_COLUMNS, THUMBNAIL_ROWS), interpolation=cv2.INTER_AREA)
     signals["luma"] = cv2.cvtColor(thumbnail, cv2.COLOR_BGR2GRAY)
     signals["colour"] = cv2.resize(thumbnail, (COLOUR_COLUMNS, COLOUR_ROWS), interpolation=cv2.INTER_AREA)
     signals["change"] = np.nan if successor is None else _change(frame, successor)
-    return signals[()]  # type: ignore[no-any-return]
+    return cast("np.void", signals[()])
 
 
 def _halved(frame: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
@@ -130,7 +135,9 @@ def _inside(response: cv2.typing.MatLike) -> cv2.typing.MatLike:
 
 def _block_means(response: cv2.typing.MatLike) -> cv2.typing.MatLike:
     """Mean absolute value over each block of each band: (BANDS, BLOCK_COLUMNS)."""
-    return cv2.resize(_inside(response), (BLOCK_COLUMNS, BANDS), interpolation=cv2.INTER_AREA)
+    # As float: a resized uint8 is rounded to whole grey levels, which on a soft picture is half of what there is.
+    inside = np.asarray(_inside(response), np.float32)
+    return cv2.resize(inside, (BLOCK_COLUMNS, BANDS), interpolation=cv2.INTER_AREA)
 
 
 def _noise(bands: NDArray[np.uint8]) -> float:
@@ -151,6 +158,8 @@ def _noise(bands: NDArray[np.uint8]) -> float:
 
 def _block_grid(bands: NDArray[np.uint8]) -> float:
     """Strength of an 8-pixel grid in both directions, 0 for none."""
+    if bands.shape[1] == 1:
+        return 0.0
     rows = bands.shape[0] // BANDS
     across = cv2.reduce(cv2.absdiff(bands[:, 1:], bands[:, :-1]), 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
     down = cv2.reduce(cv2.absdiff(bands[1:], bands[:-1]), 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()

@@ -13,7 +13,7 @@ def summary(verdict: Verdict, output: Path) -> str:
     """The verdict in a few aligned lines."""
     if verdict.status is Status.ERROR:
         return f"ERROR  {verdict.message}"
-    lines = [f"{verdict.status}  drift score {verdict.drift_score:.2f}, threshold {verdict.threshold:.2f}"]
+    lines = [f"{verdict.status}  {_scores(verdict)}"]
     for name, gate in verdict.gates.items():
         lines.append(f"  {name:<9}  {gate.status}: {gate.reason}")
     frames = verdict.frames
@@ -23,6 +23,15 @@ def summary(verdict: Verdict, output: Path) -> str:
     if frames.skipped_count > SHOWN:
         lines.append(f"  skipped    and {frames.skipped_count - SHOWN} more, see verdict.json")
     lines.extend(f"  cause      {cause.kind}: {cause.evidence}" for cause in verdict.causes)
+    if frames.most_drifted:
+        lines.append(f"  look at    {', '.join(frames.most_drifted[:SHOWN])}")
     lines.append(f"  baseline   {verdict.baseline['source']}, {verdict.baseline['episodes']} episodes")
     lines.append(f"  written    {output / 'verdict.json'} ({verdict.duration_s:.1f} s)")
     return "\n".join(one_line(line) for line in lines)
+
+
+def _scores(verdict: Verdict) -> str:
+    if verdict.drift_score is None:
+        gates = verdict.gates.items()
+        return ", ".join(f"{name} {gate.score:.2f}" for name, gate in gates if gate.score is not None)
+    return f"drift score {verdict.drift_score:.2f}, threshold {verdict.threshold:.2f}"

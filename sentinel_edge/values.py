@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from sentinel_edge.arguments import NO, YES
 from sentinel_edge.baseline import MAX_EPISODES
 from sentinel_edge.calibration import MIN_EPISODES
 from sentinel_edge.causes import Cause
 from sentinel_edge.corruptions import KINDS
 from sentinel_edge.episodes import By, Rule
 from sentinel_edge.errors import UsageError
+from sentinel_edge.judge import GATES
 
 Value = TypeVar("Value")
 
@@ -83,8 +85,20 @@ def whole_option(name: str, value: str | None, default: int, low: int, high: int
     return int(text)
 
 
-def episode_option(text: str) -> Rule:
-    """What an episode is: day, hour, file, or the number of episodes.
+def flag_option(name: str, value: str | None) -> bool:
+    """Whether a flag is set: yes or no.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    text = given(name, value)
+    if text not in (None, YES, NO):
+        raise UsageError(f"--{name} is {text!r}; expected {YES} or {NO}, or --{name} alone for {YES}")
+    return text == YES
+
+
+def episode_option(text: str, least: int = MIN_EPISODES) -> Rule:
+    """What an episode is: day, hour, file, or the number of episodes, at least so many.
 
     Raises:
         UsageError: It is none of them.
@@ -92,10 +106,10 @@ def episode_option(text: str) -> Rule:
     if text in (By.DAY, By.HOUR, By.FILE):
         return Rule(By(text))
     try:
-        return Rule(By.COUNT, whole_option("episode", text, 0, MIN_EPISODES, MAX_EPISODES))
+        return Rule(By.COUNT, whole_option("episode", text, 0, least, MAX_EPISODES))
     except UsageError as error:
         raise UsageError(
-            f"--episode is {text!r}; expected {By.DAY}, {By.HOUR}, {By.FILE}, or a whole number from {MIN_EPISODES} to "
+            f"--episode is {text!r}; expected {By.DAY}, {By.HOUR}, {By.FILE}, or a whole number from {least} to "
             f"{MAX_EPISODES}"
         ) from error
 
@@ -116,3 +130,18 @@ def kind_option(value: str | None) -> Cause:
     if value not in known:
         raise UsageError(f"--kind is {value!r}; expected one of {', '.join(known)}")
     return Cause(value)
+
+
+def gates_option(value: str | None) -> tuple[str, ...]:
+    """The gates that decide: names with commas between, each once; all of them where none is given.
+
+    Raises:
+        UsageError: One is unknown.
+    """
+    text = given("gates", value)
+    if text is None:
+        return GATES
+    names = [name.strip() for name in text.split(",")]
+    if not set(names) <= set(GATES):
+        raise UsageError(f"--gates is {text!r}; expected {', '.join(GATES)}, or several with commas between")
+    return tuple(name for name in GATES if name in names)

@@ -80,11 +80,13 @@ class GateResult:
 
     Attributes:
         status: PASS, FAIL, or ERROR where the gate cannot judge.
-        score: Its score; None where it could not be computed.
+        score: Its score; None where it could not be computed. Of the embedding gate a share, 0 to 1; of the quality
+            gate the largest deviation of a measure, in units of what is tolerated.
         threshold: A score above it is FAIL.
         reason: One line for a person.
         dimensions: Per-dimension summary (embedding gate).
-        normal: Comparison with the baseline's own stretches.
+        normal: Comparison with the baseline's own stretches (embedding gate).
+        deviations: Each measure's deviation in units of what is tolerated, signed, by name (quality gate).
         reference: Names of the baseline episodes the window was compared with.
     """
 
@@ -94,6 +96,7 @@ class GateResult:
     reason: str
     dimensions: DimensionSummary | None = None
     normal: NormalComparison | None = None
+    deviations: Mapping[str, float] | None = None
     reference: tuple[str, ...] = ()
 
 
@@ -114,6 +117,7 @@ class FrameCount:
         sampled: Samples the window holds at the sampling rate; its length.
         stride: Every how many-th sample was judged, so as to bound memory.
         unreadable: Estimated number of samples that could not be read.
+        most_drifted: Names or times of the frames furthest from the baseline, the furthest first; of a FAIL alone.
         skipped: What was passed over, and why: at most `MAX_LISTED` entries.
         skipped_count: How many entries there were.
     """
@@ -122,6 +126,7 @@ class FrameCount:
     sampled: int
     stride: int
     unreadable: int
+    most_drifted: tuple[str, ...] = ()
     skipped: "tuple[Skipped, ...]" = ()
     skipped_count: int = 0
 
@@ -137,7 +142,8 @@ class Verdict:
     Attributes:
         status: FAIL when any enabled gate fails, ERROR when one cannot judge and none fails.
         message: One line for a person.
-        drift_score: The embedding gate's score: the share of dimensions with p < alpha; None on ERROR.
+        drift_score: The embedding gate's score: the share of dimensions with p < alpha; None on ERROR, and where that
+            gate was left out.
         threshold: FAIL above it.
         alpha: Significance level per dimension.
         incoming: What was checked.

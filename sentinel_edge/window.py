@@ -1,27 +1,29 @@
-"""A stretch of footage as embeddings: bounded in memory whatever its length, with an account of what was lost."""
+"""A stretch of footage as embeddings and signals: bounded in memory whatever its length, its gaps accounted for."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.mask import Mask
 from sentinel_edge.quality import FRAME_SIGNALS, FrameSignals, measure
 from sentinel_edge.sampling import EvenSample
-from sentinel_edge.sources import Clip, SampleReader, Skipped
+from sentinel_edge.sources import Clip, Sample, SampleReader, Skipped
 
 WINDOW_LIMIT = 2000
 """Embeddings kept of a window; a longer one is thinned evenly."""
 MAX_UNREADABLE = 0.25
 """Share of unreadable samples above which footage cannot stand for what the camera saw."""
+Tag = TypeVar("Tag")
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Embeddings of one stretch of footage, and where they came from.
+    """Embeddings and camera-health signals of one stretch of footage, and where they came from.
 
     Attributes:
         embeddings: float16 (n, d), in order of time. Half precision is what a baseline stores; rounding both
@@ -102,35 +104,76 @@ def _joined(values: Sequence[Any]) -> Any:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is kept of one frame: its name or time, a record of `quality.FRAME_SIGNALS`, its embedding, float16 (d,)."""
+
+    origin: str
+    signals: np.void
+    embedding: NDArray[np.float16]
+
+
 def read_window(
     clips: Iterable[Clip],
     embedder: Embedder,
     fps: float,
     *,
+    mask: Mask | None = None,
     limit: int = WINDOW_LIMIT,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Window:
-    """Sample, fit and embed clips.
+    """Sample, measure, fit and embed clips.
 
     Args:
         clips: What to read, in order.
         embedder: The model.
         fps: Samples a second of video; images of a folder are all sampled.
+        mask: What of the picture is left out.
         limit: Embeddings to keep.
         progress: Called with the number of frames embedded so far.
 
     Raises:
         SentinelError: The model's output is not finite, or too large for half precision.
     """
-    kept: EvenSample[tuple[str, np.void, NDArray[np.float16]]] = EvenSample(limit)
+    kept: EvenSample[Seen] = EvenSample(limit)
     reader = SampleReader(clips, fps, wanted=kept.wants)
+    samples = ((sample.index, sample) for sample in reader)
+    for count, (index, seen) in enumerate(embed_samples(samples, embedder, mask), start=1):
+        kept.add(index, seen)
+        progress(count)
+    unreadable, expected = reader.unreadable(kept.stride)
+    return Window(
+        **stack(list(kept), embedder.dimensions),
+        samples=reader.index,
+        stride=kept.stride,
+        unreadable=unreadable,
+        expected=expected,
+        skipped=tuple(reader.skipped),
+    )
 
-    def fitted() -> Iterator[tuple[tuple[int, str, np.void], NDArray[np.uint8]]]:
-        for sample in reader:
-            signals = measure(sample.frame, sample.successor)
-            yield (sample.index, sample.origin, signals), embedder.fit(sample.frame)
 
-    for count, ((index, origin, signals), embedding) in enumerate(embedder.embed_stream(fitted()), start=1):
+def embed_samples(
+    samples: Iterable[tuple[Tag, Sample]], embedder: Embedder, mask: Mask | None = None
+) -> Iterator[tuple[Tag, Seen]]:
+    """Measure, fit and embed samples as they come; each keeps its tag, and the order is kept.
+
+    Args:
+        samples: Drawn from in the calling thread; a few are held at a time.
+        embedder: The model.
+        mask: What of the picture is left out; applied to whatever the samples show.
+
+    Raises:
+        SentinelError: The model's output is not finite, or too large for half precision.
+    """
+
+    def fitted() -> Iterator[tuple[tuple[Tag, str, np.void], NDArray[np.uint8]]]:
+        for tag, sample in samples:
+            frame, successor = sample.frame, sample.successor
+            if mask:
+                frame, successor = mask.apply(frame), None if successor is None else mask.apply(successor)
+            yield (tag, sample.origin, measure(frame, successor)), embedder.fit(frame)
+
+    for (tag, origin, signals), embedding in embedder.embed_stream(fitted()):
         with np.errstate(over="ignore"):
             half = embedding.astype(np.float16)
         if not np.isfinite(half).all():
@@ -138,21 +181,16 @@ def read_window(
                 f"model {embedder.card.name} gave a value that is not a finite half-precision number for {origin}; "
                 "expected finite embeddings below 65504: check the model"
             )
-        kept.add(index, (origin, signals, half))
-        progress(count)
-    items = list(kept)
-    unreadable, expected = reader.unreadable(kept.stride)
-    shape = (0, embedder.dimensions)
-    return Window(
-        embeddings=np.stack([half for *_, half in items]) if items else np.empty(shape, np.float16),
-        signals=np.array([signals for _, signals, _ in items], FRAME_SIGNALS),
-        origins=tuple(origin for origin, *_ in items),
-        samples=reader.index,
-        stride=kept.stride,
-        unreadable=unreadable,
-        expected=expected,
-        skipped=tuple(reader.skipped),
-    )
+        yield tag, Seen(origin, signals, half)
+
+
+def stack(seen: Sequence[Seen], dimensions: int) -> dict[str, Any]:
+    """Frames as the fields of a `Window` named in `PER_FRAME`; embeddings are (0, dimensions) where there is none."""
+    return {
+        "embeddings": np.stack([one.embedding for one in seen]) if seen else np.empty((0, dimensions), np.float16),
+        "signals": np.array([one.signals for one in seen], FRAME_SIGNALS),
+        "origins": tuple(one.origin for one in seen),
+    }
 
 
 def require_readable(windows: Sequence[Window], what: object) -> None:

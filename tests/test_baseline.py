@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import zipfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,10 @@ from sentinel_edge.baseline import MAX_EPISODES, Baseline, load_baseline, save_b
 from sentinel_edge.calibration import SKETCH_POINTS
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.health import MAX_CONDITIONS
 from sentinel_edge.learning import build_baseline
+from sentinel_edge.mask import MAX_COLUMNS, MAX_ROWS, Mask
+from sentinel_edge.quality import FRAME_SIGNALS, FrameSignals
 from sentinel_edge.saboteur import LosslessVideo
 from sentinel_edge.sources import VideoReader, find_footage
 from tests.conftest import PAST
@@ -27,19 +31,48 @@ from tests.simulation import Camera
 from tests.test_calibration import baseline_of
 
 
+def arrays_of(baseline: Baseline) -> list[NDArray[Any]]:
+    calibration, health = baseline.calibration, baseline.health
+    arrays: list[NDArray[Any]] = [health.conditions, health.owners, health.runs, health.tolerances]
+    arrays += [health.summary_tolerances, baseline.sketches, calibration.lengths, calibration.scales]
+    return [*arrays, *calibration.null_scores]
+
+
+def numbers_of(baseline: Baseline) -> tuple[Baseline, float, float]:
+    """All that is no array, and no fingerprint either."""
+    plain = replace(baseline, sketches=None, calibration=None, health=None, fingerprint="")  # type: ignore[arg-type]
+    return plain, baseline.calibration.longest, baseline.health.piece_samples
+
+
 def same(a: Baseline, b: Baseline) -> bool:
-    arrays: list[tuple[NDArray[Any], NDArray[Any]]] = [(a.sketches, b.sketches)]
-    arrays += [(a.calibration.lengths, b.calibration.lengths), (a.calibration.scales, b.calibration.scales)]
-    arrays += list(zip(a.calibration.null_scores, b.calibration.null_scores, strict=True))
-    plain = [replace(x, sketches=None, calibration=None, fingerprint="") for x in (a, b)]  # type: ignore[arg-type]
-    return plain[0] == plain[1] and all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in arrays)
+    pairs = list(zip(arrays_of(a), arrays_of(b), strict=True))
+    return numbers_of(a) == numbers_of(b) and all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in pairs)
 
 
-@given(st.integers(3, MAX_EPISODES), st.integers(8, 30), st.integers(1, 12), st.integers(0, 100))
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_is_saved_is_what_is_loaded(tmp_path: Path, episodes: int, frames: int, dims: int, seed: int) -> None:
-    camera = Camera(seed, dimensions=dims, factors=1)
-    baseline = replace(baseline_of([camera.episode(frames) for _ in range(episodes)]), episode_rule="day")
+def grids() -> st.SearchStrategy[Mask]:
+    """Masks: grids with something hidden and something not."""
+    cells = st.lists(st.booleans(), min_size=12, max_size=12).filter(lambda cells: 0 < sum(cells) < 12)
+    return st.builds(lambda cells, rows: Mask(np.array(cells).reshape(rows, -1)), cells, st.sampled_from([1, 3, 4]))
+
+
+@given(
+    st.integers(3, MAX_EPISODES),
+    st.integers(8, 30),
+    st.none() | grids(),
+    st.dictionaries(st.sampled_from(["blur", "noise"]), st.none() | st.integers(1, 5)),
+)
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_saved_is_what_is_loaded(
+    tmp_path: Path, episodes: int, frames: int, mask: Mask | None, sensitivity: dict[str, int | None]
+) -> None:
+    camera = Camera(frames, dimensions=1 + frames % 12, factors=1)
+    baseline = replace(
+        baseline_of([camera.episode(frames) for _ in range(episodes)]),
+        episode_rule="day",
+        mask=mask,
+        sensitivity=sensitivity,
+        outliers=(episodes - 1, 0),
+    )
     path = tmp_path / "b.npz"
     save_baseline(baseline, path)
     first = path.read_bytes()
@@ -54,7 +87,8 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, episodes: int, frames: 
 def saved(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("saved") / "b.npz"
     camera = Camera(0, dimensions=6)
-    save_baseline(baseline_of([camera.episode(12) for _ in range(4)]), path)
+    episodes = [camera.episode(24) for _ in range(4)]
+    save_baseline(replace(baseline_of(episodes), mask=Mask(np.eye(3, 5, dtype=np.bool_))), path)
     return path.read_bytes()
 
 
@@ -89,30 +123,84 @@ def rewritten(saved: bytes, **changes: Any) -> bytes:
     return content.getvalue()
 
 
-def with_nan(array: NDArray[Any]) -> NDArray[Any]:
-    copy = array.copy()
-    copy.flat[0] = np.nan
-    return copy
+def with_first(value: float, part: str | None = None) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """The array with its first number exchanged; of records, that of the field `part`."""
+
+    def change(array: NDArray[Any]) -> NDArray[Any]:
+        copy = array.copy()
+        (copy[part] if part else copy).flat[0] = value
+        return copy
+
+    return change
+
+
+def renamed(records: NDArray[Any]) -> NDArray[Any]:
+    """The records with a field of another name."""
+    names = records.dtype.names or ()
+    return records.view(np.dtype([(name.replace("fine", "soft"), records.dtype[name]) for name in names]))
 
 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"header": {"version": 2}}, "version 2; expected"),
+        ({"header": {"version": 1}}, "version 1; expected"),
+        ({"header": {"version": 3}}, "version 3; expected"),
         ({"header": {"format": "other"}}, "format 'other'"),
         ({"header": {"fps": -1}}, "contradicts itself"),
         ({"header": {"fps": "nan"}}, "contradicts itself"),
         ({"header": {"episodes": []}}, "holds 0 episodes"),
+        ({"header": {"episodes": [{"name": "alone", "frames": 24, "samples": 24}]}}, "holds 1 episodes; expected 3"),
         ({"header": {"model": None}}, "damaged"),
+        ({"header": {"piece_samples": 0}}, "contradicts itself"),
+        ({"header": {"piece_samples": 1e-300}}, "contradicts itself"),
+        ({"header": {"piece_samples": "nan"}}, "contradicts itself"),
+        ({"header": {"outliers": [4]}}, "contradicts itself"),
+        ({"header": {"outliers": [-1]}}, "contradicts itself"),
+        ({"header": {"outliers": None}}, "damaged"),
+        ({"header": {"sensitivity": {"blur": 6}}}, "sensitivity of 6"),
+        ({"header": {"sensitivity": ["blur"]}}, "damaged"),
+        ({"header": {"mask": None}}, "mask that has no shape"),
+        ({"header": {"mask": [5, 5]}}, "holds a mask that"),
+        ({"header": {"mask": [0, 5]}}, "holds a mask that"),
+        ({"header": {"mask": "large"}}, "holds a mask that"),
+        ({"mask": np.zeros(0, np.uint8)}, "holds a mask that"),
+        ({"mask": lambda a: a * 0}, "mask that shows all"),
+        ({"mask": lambda a: a | 0xFF}, "holds a mask that"),
+        ({"mask": lambda a: a.astype(np.int64)}, "holds a mask that"),
         ({"sketches": lambda a: a[::-1, ::-1].copy()}, "contradicts itself"),
         ({"sketches": lambda a: a.astype(np.float32)}, "expected float16"),
-        ({"sketches": with_nan}, "not finite"),
+        ({"sketches": with_first(np.nan)}, "not finite"),
         ({"scales": lambda a: a * 0}, "contradicts itself"),
-        ({"scales": with_nan}, "not finite"),
+        ({"scales": with_first(np.nan)}, "not finite"),
         ({"lengths": lambda a: a[::-1].copy()}, "contradicts itself"),
         ({"null_scores": lambda a: a[:-1]}, "holds null_scores"),
         ({"null_counts": None}, "holds ["),
         ({"extra": np.zeros(3)}, "expected ["),
+        ({"conditions": None}, "holds ["),
+        ({"conditions": lambda a: a["noise"]}, "holds conditions as float32"),
+        ({"conditions": renamed}, "holds conditions as"),
+        ({"conditions": lambda a: a[:0]}, "holds conditions as"),
+        ({"conditions": with_first(np.nan, "noise")}, "in conditions that are not finite"),
+        ({"conditions": with_first(np.inf, "edges")}, "in conditions that are not finite"),
+        ({"conditions": with_first(-1, "fine")}, "contradicts itself"),
+        ({"conditions": with_first(-1, "still_run")}, "contradicts itself"),
+        ({"conditions": lambda a: np.resize(a, 49), "owners": lambda a: np.resize(a, 49)}, "contradicts itself"),
+        ({"owners": lambda a: a[:-1]}, "holds owners"),
+        ({"owners": lambda a: a.astype(np.int32)}, "expected int64"),
+        ({"owners": with_first(4)}, "contradicts itself"),
+        ({"owners": with_first(-1)}, "contradicts itself"),
+        ({"runs": lambda a: a[::-1].copy()}, "contradicts itself"),
+        ({"runs": lambda a: a + 1}, "contradicts itself"),
+        ({"runs": lambda a: np.concatenate([a[:1], a[:0:-1]])}, "contradicts itself"),
+        ({"runs": lambda a: a.astype(np.float64)}, "expected int64"),
+        ({"runs": lambda a: a[:-1]}, "holds tolerances"),
+        ({"tolerances": with_first(np.nan)}, "in tolerances that are not finite"),
+        ({"tolerances": with_first(0)}, "contradicts itself"),
+        ({"tolerances": lambda a: a[:, :-1]}, "holds tolerances"),
+        ({"tolerances": lambda a: a.astype(np.float64)}, "expected float32"),
+        ({"summary_tolerances": with_first(np.inf)}, "in summary_tolerances that are not finite"),
+        ({"summary_tolerances": with_first(-1)}, "contradicts itself"),
+        ({"summary_tolerances": lambda a: a[:-1]}, "holds summary_tolerances"),
     ],
 )
 def test_a_baseline_that_contradicts_itself_is_refused_in_one_line(
@@ -152,12 +240,24 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
         load_baseline(path)
 
 
+def noisy_signals(rng: np.random.Generator, count: int) -> FrameSignals:
+    """Signals that no compression makes smaller."""
+    signals = np.zeros(count, FRAME_SIGNALS)
+    for name in FRAME_SIGNALS.names or ():
+        shape = signals[name].shape
+        whole = signals[name].dtype == np.uint8
+        signals[name] = rng.integers(0, 256, shape) if whole else rng.uniform(0, 60, shape)
+    return signals
+
+
 def test_a_full_sized_baseline_of_incompressible_footage_stays_under_two_megabytes(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     episodes = [rng.normal(size=(SKETCH_POINTS, 1280)).astype(np.float16) for _ in range(MAX_EPISODES)]
+    baseline = baseline_of(episodes, [noisy_signals(rng, SKETCH_POINTS) for _ in episodes])
+    assert len(baseline.health.conditions) == MAX_CONDITIONS
     path = tmp_path / "b.npz"
-    save_baseline(baseline_of(episodes), path)
-    assert 1_000_000 < path.stat().st_size <= 2_000_000
+    save_baseline(replace(baseline, mask=Mask(rng.integers(0, 2, (MAX_ROWS, MAX_COLUMNS)) > 0)), path)
+    assert 1_600_000 < path.stat().st_size <= 2_000_000
 
 
 def test_the_same_footage_gives_the_same_bytes(

@@ -3,6 +3,7 @@
 Known answers on simulated cameras: nothing changed, so FAIL is a false alarm; everything moved, so PASS is a miss.
 """
 
+from collections.abc import Sequence
 from copy import deepcopy
 from functools import cache
 
@@ -21,28 +22,41 @@ from sentinel_edge.calibration import (
     nearest_episodes,
     sketch,
 )
+from sentinel_edge.health import Learned, learn_health
 from sentinel_edge.judge import judge_embeddings, weaknesses
+from sentinel_edge.quality import FrameSignals
 from sentinel_edge.verdict import GateResult, Status
-from tests.simulation import Camera
+from tests.simulation import Camera, some_signals
 
 LENGTH = 40
 TRIALS = 24
 
 
-def baseline_of(episodes: list[NDArray[np.float16]]) -> Baseline:
+def baseline_of(episodes: Sequence[NDArray[np.float16]], signals: Sequence[FrameSignals] | None = None) -> Baseline:
+    """A baseline of simulated episodes; their pictures are all alike where `signals` does not say otherwise."""
     sketches = np.stack([sketch(episode) for episode in episodes])
     lengths = [len(episode) for episode in episodes]
+    learned = learn_health(signals, lengths) if signals else _uneventful_health(tuple(lengths))
     return Baseline(
         episodes=tuple(Episode(str(number), length, length) for number, length in enumerate(lengths)),
         sketches=sketches,
         calibration=calibrate(episodes, sketches, lengths),
+        health=learned.health,
+        outliers=learned.outliers,
+        mask=None,
         model="simulated",
         model_sha256="0" * 64,
         fps=5.0,
         preprocessing="none",
         source="simulated",
         created_at="2026-01-01T00:00:00Z",
+        episode_rule="file",
     )
+
+
+@cache
+def _uneventful_health(lengths: tuple[int, ...]) -> Learned:
+    return learn_health([np.resize(some_signals(), length) for length in lengths], lengths)
 
 
 def window_of(camera: Camera, frames: int, shift: float = 0.0) -> NDArray[np.float16]:

@@ -29,8 +29,9 @@ from tests.command import (
 from tests.conftest import INCOMING
 
 OPTIONS = {
-    "check": ["incoming", "baseline", "output", "model", "threshold", "alpha", "fps", "threads"],
-    "baseline": ["source", "output", "model", "episode", "fps", "threads"],
+    "check": ["incoming", "baseline", "output", "model", "threshold", "alpha", "fps", "gates", "threads"],
+    "baseline": ["source", "output", "add", "model", "episode", "fps", "mask", "sensitivity", "threads"],
+    "describe": ["baseline"],
     "sabotage": ["source", "kind", "severity", "output", "seed"],
     "version": ["model", "baseline"],
 }
@@ -199,12 +200,23 @@ def test_a_mistyped_option_of_the_installed_command_exits_2(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "value", ["", " ", "Quality", "quality;embedding", "quality,", "performance", "all", "none", ","]
+)
+def test_gates_that_are_none_exit_2(here: Path, capfd: pytest.CaptureFixture[str], value: str) -> None:
+    assert cli.run(["check", "--incoming", ".", "--output", "out", f"--gates={value}"]) == 2
+    message = complaint(capfd.readouterr().err)
+    assert f"--gates is {value!r}" in message
+    assert "embedding, quality" in message or not value.strip()
+    assert list(here.iterdir()) == []
+
+
 @pytest.mark.parametrize("command", ["chek", "Check", "run", "_job", "__class__", "check_", ""])
 def test_a_mistyped_command_is_named_and_exits_2(here: Path, capfd: pytest.CaptureFixture[str], command: str) -> None:
     assert cli.run([command, "--incoming", ".", "--output", "out"]) == 2
     message = complaint(capfd.readouterr().err)
     assert f"unknown command {command!r}" in message
-    assert "check, baseline, sabotage, version" in message
+    assert ", ".join(OPTIONS) in message
     assert list(here.iterdir()) == []
 
 
@@ -244,6 +256,30 @@ def test_an_episode_that_is_none_exits_2(here: Path, capfd: pytest.CaptureFixtur
     message = complaint(capfd.readouterr().err)
     assert f"--episode is {value!r}; expected day, hour, file, or a whole number from 3 to 20" in message
     assert list(here.iterdir()) == []
+
+
+# Gates.
+
+
+def test_the_gates_named_decide_whether_by_option_or_environment(
+    here: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    small = here / "small"
+    small.mkdir()
+    for path in list(pictures.iterdir())[:10]:
+        cv2.imwrite(str(small / path.name), np.asarray(cv2.imread(str(path))) // 6)
+
+    def decided(*options: str) -> tuple[int, list[str], bool]:
+        code = cli.run(["check", f"--incoming={small}", "--output=out", *options])
+        verdict = strict_json(capfd.readouterr().out)
+        return code, list(verdict["gates"]), verdict["drift_score"] is None
+
+    assert decided("--gates=quality") == (3, ["quality"], True)
+    assert decided("--gates", "quality, embedding,quality") == (3, ["embedding", "quality"], False)
+    assert decided() == (3, ["embedding", "quality"], False)
+    monkeypatch.setenv("SENTINEL_GATES", "quality")
+    assert decided() == (3, ["quality"], True)
+    assert decided("--gates=embedding")[1:] == (["embedding"], False)
 
 
 # Names that Fire would take apart, and names from elsewhere.

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.corruptions import KINDS
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.quality import FRAME_SIGNALS
 from sentinel_edge.saboteur import LosslessVideo, encode_png, sabotage
 from sentinel_edge.sources import VideoReader, find_clips
 from sentinel_edge.verdict import Status
@@ -31,9 +33,11 @@ from .benchmarks.detection.corruptions import (
     corrupt_tta_installed,
 )
 from .benchmarks.detection.footage import HALVES, Part, Stretch, find_cameras, hour_of
-from .benchmarks.detection.judges import Opinion, part_of
+from .benchmarks.detection.judges import Normal, Opinion, part_of, sentinel_edge
 from .benchmarks.detection.scores import Outcome, Trial
 from .conftest import INCOMING
+from .simulation import Camera, PictureCamera, signals_of
+from .test_calibration import baseline_of
 
 FRAMES = 40
 
@@ -67,6 +71,7 @@ def test_in_memory_gives_what_the_saboteurs_files_give(
     sabotage(footage, kind, damage.severity, tmp_path / "written")
     through_files = read_window(find_clips(tmp_path / "written"), embedder, 5.0)
     np.testing.assert_array_equal(in_memory.embeddings, through_files.embeddings)
+    assert in_memory.signals.tobytes() == through_files.signals.tobytes()
     assert (in_memory.origins, in_memory.samples) == (through_files.origins, through_files.samples)
 
 
@@ -135,11 +140,31 @@ def test_the_hour_is_read_from_a_pictures_name(name: str, hour: float | None) ->
 
 @given(st.integers(1, 200))
 def test_halves_share_a_window_without_overlap(count: int) -> None:
-    window = Window(np.zeros((count, 2), np.float16), ("",) * count, 3 * count, 3, 0, 0.0, ())
+    embeddings, signals = np.zeros((count, 2), np.float16), np.zeros(count, FRAME_SIGNALS)
+    window = Window(embeddings, signals, ("",) * count, 3 * count, 3, 0.0, 0.0, ())
     first, second = (part_of(window, half.of(window)) for half in HALVES)
     assert len(first.embeddings) + len(second.embeddings) == count
     assert abs(first.samples - 1.5 * count) <= 1.5
     assert len(part_of(window, Part("hours", 0).of(window)).embeddings) == 0
+
+
+def test_our_evidence_is_the_worse_gate_in_its_own_thresholds_and_none_where_it_cannot_judge() -> None:
+    camera, pictures = Camera(0, dimensions=30, episode_effect=0.0), PictureCamera(0)
+    past = [camera.episode(24) for _ in range(4)]
+    normal = Normal(baseline_of(past, [pictures.signals(24) for _ in past]), "", np.concatenate(past))
+    dark = [np.asarray(frame // 4, np.uint8) for frame in pictures.episode(24)]
+    window = Window(camera.episode(24), signals_of(dark), ("",) * 24, 24, 1, 0.0, 24.0, ())
+    opinion = sentinel_edge(window, normal)
+    assert opinion.status is Status.FAIL
+    assert opinion.gates["embedding"] is not None
+    assert opinion.evidence == max(opinion.gates["embedding"] / 0.3, opinion.gates["quality"] or 0) > 1
+    assert opinion.causes
+    for silent, known in (
+        (window.part(0, 4), normal),
+        (replace(window, unreadable=20.0), normal),
+        (window, Normal(None, "too short", np.concatenate(past))),
+    ):
+        assert sentinel_edge(silent, known) == Opinion(Status.ERROR, None, sentinel_edge(silent, known).gates)
 
 
 def test_every_kind_is_made_at_every_severity_and_has_a_right_name() -> None:

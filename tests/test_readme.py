@@ -36,7 +36,8 @@ def assert_same_text(shown: str, printed: str) -> None:
     assert number.sub("#", printed) == number.sub("#", shown)
     for ours, theirs in zip(number.findall(shown), number.findall(printed), strict=True):
         scale = 1 if "." in ours else 100
-        assert float(ours) == pytest.approx(float(theirs), abs=SCORE_TOLERANCE * scale), (ours, theirs)
+        # `approx` takes the larger of both: a deviation of 9.5 tolerances may be 9.6 elsewhere.
+        assert float(ours) == pytest.approx(float(theirs), rel=0.03, abs=SCORE_TOLERANCE * scale), (ours, theirs)
 
 
 def test_the_demo_prints_the_table_of_the_readme() -> None:

@@ -1,6 +1,7 @@
 """Reading footage: order, sampling, and what is skipped."""
 
 import os
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -74,6 +75,147 @@ def test_a_video_is_sampled_evenly_in_time(fps: float, expected: range) -> None:
 def test_unwanted_samples_keep_their_index_and_are_not_decoded() -> None:
     reader = SampleReader(find_clips(INCOMING), 5.0, wanted=lambda index: index % 10 == 3)
     assert [sample.index for sample in reader] == list(range(3, 150, 10))
+
+
+@pytest.mark.parametrize("fps", [1.0, 4.0, 5.0, 10.0])
+def test_the_successor_of_a_videos_sample_is_the_next_native_frame(fps: float) -> None:
+    with VideoReader(INCOMING) as video:
+        native = [frame.copy() for _, frame in islice(video, 60)]
+    for sample in islice(SampleReader(find_clips(INCOMING), fps), int(5 * fps)):
+        number = round(10 * float(sample.origin.partition("@")[2].rstrip("s")))
+        assert (sample.frame == native[number]).all()
+        assert sample.successor is not None
+        assert (sample.successor == native[number + 1]).all()
+
+
+def test_the_successor_of_a_picture_is_the_next_one_that_can_be_read(tmp_path: Path) -> None:
+    for number in range(6):
+        picture(tmp_path / "a" / f"{number}.png", 10 * number)
+        picture(tmp_path / "b" / f"{number}.png", 100 + 10 * number)
+    (tmp_path / "a" / "2.png").write_bytes(b"broken")
+    found = [
+        (sample.origin, None if sample.successor is None else int(sample.successor[0, 0, 0]))
+        for sample in SampleReader(find_clips(tmp_path), 5.0)
+    ]
+    # The last of one folder has none: what follows is of another place, or of another day.
+    expected = [("a/0.png", 10), ("a/1.png", 30), ("a/3.png", 40), ("a/4.png", 50), ("a/5.png", None)]
+    assert found == [*expected, *((f"b/{n}.png", 110 + 10 * n) for n in range(5)), ("b/5.png", None)]
+
+
+def test_the_last_frame_of_a_video_has_no_successor(tmp_path: Path) -> None:
+    for name, count in (("1.avi", 5), ("2.avi", 4)):
+        with LosslessVideo(tmp_path / name, 10.0) as video:
+            for value in range(count):
+                video.write(np.full((24, 32, 3), 20 * value, np.uint8))
+    reader = SampleReader(find_clips(tmp_path), 5.0)
+    found = [(s.origin, None if s.successor is None else int(s.successor[0, 0, 0])) for s in reader]
+    assert found == [
+        ("1.avi@0.00s", 20), ("1.avi@0.20s", 60), ("1.avi@0.40s", None), ("2.avi@0.00s", 20), ("2.avi@0.20s", 60),
+    ]  # fmt: skip
+
+
+class CountedVideo(VideoReader):
+    """A video that counts what is taken out of it."""
+
+    retrieved = 0
+    broken: frozenset[int] = frozenset()
+    _frame = -1
+
+    def advance(self) -> bool:
+        """Count the frames gone by."""
+        self._frame += 1
+        return super().advance()
+
+    def retrieve(self) -> NDArray[np.uint8] | None:
+        """Count, and fail where it should."""
+        CountedVideo.retrieved += 1
+        return None if self._frame in self.broken else super().retrieve()
+
+
+@pytest.mark.parametrize(("fps", "wanted", "most"), [(10.0, 1, 300), (5.0, 1, 300), (2.0, 1, 120), (5.0, 10, 30)])
+def test_no_frame_is_decoded_twice_and_none_that_is_not_needed(
+    monkeypatch: pytest.MonkeyPatch, fps: float, wanted: int, most: int
+) -> None:
+    monkeypatch.setattr("sentinel_edge.sources.VideoReader", CountedVideo)
+    monkeypatch.setattr(CountedVideo, "retrieved", 0)
+    reader = SampleReader(find_clips(INCOMING), fps, wanted=lambda index: index % wanted == 0)
+    samples = list(reader)
+    assert sum(sample.successor is not None for sample in samples) >= len(samples) - 1
+    assert CountedVideo.retrieved == most
+
+
+def test_pictures_are_each_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def read(path: Path) -> NDArray[np.uint8]:
+        opened.append(path.name)
+        return np.zeros((1, 1, 3), np.uint8)
+
+    monkeypatch.setattr("sentinel_edge.sources.read_image", read)
+    files = tuple(Path(f"{number}.png") for number in range(12))
+    assert len(list(SampleReader([Clip(tmp_path, "c", files)], 5.0, lambda index: index % 3 == 0))) == 4
+    assert opened == ["0.png", "3.png", "6.png", "9.png"], "unwanted ones are not read for the sake of a successor"
+
+
+def test_a_successor_that_cannot_be_decoded_is_none_and_costs_no_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sentinel_edge.sources.VideoReader", CountedVideo)
+    monkeypatch.setattr(CountedVideo, "broken", frozenset({3, 8}))
+    reader = SampleReader(find_clips(INCOMING), 5.0)
+    samples = list(islice(reader, 8))
+    # Frame 3 is nobody's but its predecessor's successor; frame 8 would have been a sample.
+    assert [sample.origin.partition("@")[2] for sample in samples[:5]] == ["0.00s", "0.20s", "0.40s", "0.60s", "1.00s"]
+    assert [sample.successor is None for sample in samples[:5]] == [False, True, False, False, False]
+    assert [entry.reason for entry in reader.skipped] == ["frame cannot be decoded"]
+
+
+@pytest.mark.parametrize(
+    ("stamps", "seconds"),
+    [
+        ([0, 100, 200, 300], [0, 0.1, 0.2, 0.3]),
+        ([5000, 5100, 5200, 5300], [0, 0.1, 0.2, 0.3]),
+        ([0, 100, 100, 100], [0, 0.1, 0.15, 0.2]),
+        ([0, 100, 40, 60], [0, 0.1, 0.15, 0.2]),
+        ([900, 0, 50, 1200], [0, 0.05, 0.1, 0.3]),
+        ([np.nan, np.inf, -np.inf, 400], [0, 0.05, 0.1, 0.4]),
+        ([-1e12, 0, 1, 2], None),
+    ],
+    ids=["even", "late", "repeated", "backwards", "restarted", "no numbers", "far apart"],
+)
+def test_time_goes_forward_whatever_the_time_stamps_say(
+    monkeypatch: pytest.MonkeyPatch, stamps: list[float], seconds: list[float] | None
+) -> None:
+    class Capture:
+        """Four frames at a nominal twenty a second, with these time stamps."""
+
+        def __init__(self, *_: object) -> None:
+            self.frame = -1
+
+        def isOpened(self) -> bool:  # noqa: N802  (OpenCV's name)
+            return True
+
+        def grab(self) -> bool:
+            self.frame += 1
+            return self.frame < len(stamps)
+
+        def get(self, what: int) -> float:
+            return {cv2.CAP_PROP_FPS: 20.0, cv2.CAP_PROP_POS_MSEC: stamps[max(0, self.frame)]}.get(what, 4.0)
+
+        def retrieve(self) -> tuple[bool, NDArray[np.uint8]]:
+            return True, np.full((4, 4, 3), self.frame, np.uint8)
+
+        def release(self) -> None:
+            """Nothing to release."""
+
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
+    with VideoReader(INCOMING) as video:
+        found = [(at, int(frame[0, 0, 0])) for at, frame in video]
+    assert [number for _, number in found] == [0, 1, 2, 3]
+    assert np.diff([at for at, _ in found]).min() > 0
+    if seconds is not None:
+        assert [at for at, _ in found] == pytest.approx(seconds)
+    samples = list(SampleReader([Clip(INCOMING, "clip")], 20.0))
+    assert 1 <= len(samples) <= 4
+    assert all(int(s.successor[0, 0, 0]) > int(s.frame[0, 0, 0]) for s in samples if s.successor is not None)
 
 
 def test_pixels_arrive_blue_green_red_in_eight_bits_whatever_the_file_holds(tmp_path: Path) -> None:

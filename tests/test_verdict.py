@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from sentinel_edge import assets
+from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.files import write_atomically
 from sentinel_edge.monitor import CheckOptions, check
@@ -43,10 +44,14 @@ def test_real_footage_passes_and_the_verdict_is_whole(
     assert (verdict.status, verdict.exit_code, verdict.causes) == (Status.PASS, 0, ())
     assert written == json.loads(verdict.to_json())
     assert written["frames"] | {"skipped": []} == {
-        "judged": 150, "sampled": 150, "stride": 1, "unreadable": 0, "skipped": [], "skipped_count": 0,
+        "judged": 150, "sampled": 150, "stride": 1, "unreadable": 0, "most_drifted": [], "skipped": [],
+        "skipped_count": 0,
     }  # fmt: skip
     assert 0 < written["drift_score"] < written["threshold"] == 0.30
     assert written["gates"]["embedding"]["normal"]["stretches"] == 7
+    assert written["gates"]["embedding"]["deviations"] is None
+    assert max(map(abs, written["gates"]["quality"]["deviations"].values())) == written["gates"]["quality"]["score"] < 1
+    assert all(f"{name} gate: " in written["message"] for name in ("embedding", "quality"))
     assert written["model"]["name"] == "mobilenetv2"
     assert "PASS  drift score" in summary(verdict, tmp_path)
 
@@ -56,13 +61,27 @@ def test_a_lower_threshold_fails_the_same_footage(tmp_path: Path, validator: jso
     validator.validate(json.loads(verdict.to_json()))
     assert (verdict.status, verdict.exit_code) == (Status.FAIL, 3)
     assert (tmp_path / "status").read_text() == "FAIL\n"
-    assert "look at the footage" in verdict.causes[0].evidence
-    assert "cause      unknown" in summary(verdict, tmp_path)
+    assert [name for name, gate in verdict.gates.items() if gate.status is Status.FAIL] == ["embedding"]
+    assert verdict.causes[0].kind is Cause.SCENE_CHANGE
+    assert len(verdict.frames.most_drifted) == 5
+    assert all(origin.startswith("campus-incoming.mp4@") for origin in verdict.frames.most_drifted)
+    shown = summary(verdict, tmp_path)
+    assert "cause      scene_change: " in shown
+    assert f"look at    {verdict.frames.most_drifted[0]}, " in shown
+
+
+def test_the_gates_asked_for_decide_alone(tmp_path: Path, validator: jsonschema.Draft202012Validator) -> None:
+    verdict = check(options(tmp_path, threshold=0.01, gates=("quality",)))
+    document = json.loads(verdict.to_json())
+    validator.validate(document)
+    assert (verdict.status, document["drift_score"], list(document["gates"])) == (Status.PASS, None, ["quality"])
+    assert "PASS  quality 0." in summary(verdict, tmp_path)
 
 
 def test_alpha_changes_what_counts_as_drifted(tmp_path: Path) -> None:
-    strict, usual = (check(options(tmp_path, alpha=alpha)).drift_score or 0 for alpha in (0.001, 0.05))
-    assert strict < usual
+    strict = check(options(tmp_path, alpha=0.001, gates=("embedding",)))
+    usual = check(options(tmp_path, gates=("embedding",)))
+    assert (strict.drift_score or 0) < (usual.drift_score or 0)
 
 
 def test_what_cannot_be_judged_is_an_error_verdict_with_the_reason(
@@ -140,13 +159,29 @@ def test_an_output_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
         check(options(tmp_path / "out"))
 
 
+GATE = {
+    "status": "ERROR", "score": 7.5, "threshold": 1.0, "reason": "", "dimensions": None, "normal": None,
+    "deviations": {"noise": -7.5}, "reference": [],
+}  # fmt: skip
+FRAMES = {
+    "judged": 0, "sampled": 0, "stride": 1, "unreadable": 0, "most_drifted": [], "skipped": [], "skipped_count": 0,
+}  # fmt: skip
+
+
 def test_the_schema_refuses_what_a_verdict_must_never_be(validator: jsonschema.Draft202012Validator) -> None:
     good = json.loads(error_verdict("test", STARTED, baseline={"path": "b"}, model={"path": "m"}).to_json())
     validator.validate(good)
+    validator.validate(good | {"gates": {"quality": GATE}, "frames": FRAMES})
     for wrong in (
         {"status": "pass"},
         {"status": "PASS"},  # a PASS without a gate
         {"drift_score": 1.5},
+        {"gates": {"quality": GATE | {"score": -0.1}}},
+        {"gates": {"quality": GATE | {"deviations": {"noise": "much"}}}},
+        {"gates": {"quality": {name: GATE[name] for name in GATE if name != "deviations"}}},
+        {"gates": {"taste": GATE}},
+        {"frames": FRAMES | {"most_drifted": [7]}},
+        {"frames": FRAMES | {"most_drifted": ["frame"] * 6}},
         {"causes": [{"kind": "gremlins", "evidence": ""}]},
         {"extra": 1},
     ):

@@ -3,15 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import fields
 from itertools import pairwise
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentinel_edge.condition import sum_up
+from sentinel_edge.embedder import Embedder
+from sentinel_edge.mask import Mask
 from sentinel_edge.quality import FRAME_SIGNALS
-from sentinel_edge.sources import Skipped
-from sentinel_edge.window import PER_FRAME, Window, join
+from sentinel_edge.sources import Clip, Skipped, find_clips
+from sentinel_edge.window import PER_FRAME, Window, join, read_window
+from tests.simulation import Frame, PictureCamera, signals_of
 
 
 def fabricated(origins: Sequence[str], stride: int = 1, first: int = 0) -> Window:
@@ -70,6 +76,53 @@ def test_windows_thinned_differently_keep_their_lengths_when_joined() -> None:
     both = join([fabricated("ab", stride=8), fabricated("cd")])
     assert (both.samples, both.stride, both.origins) == (18, 8, ("a", "b", "c", "d"))
     assert both.skipped == (Skipped("broken.png", "damaged"),) * 2
+
+
+def frames_in(folder: Path, frames: Sequence[Frame]) -> list[Clip]:
+    folder.mkdir()
+    for number, frame in enumerate(frames):
+        cv2.imwrite(str(folder / f"{number}.png"), frame)
+    return find_clips(folder)
+
+
+def test_a_window_holds_the_signals_of_the_very_frames_it_embedded(tmp_path: Path, embedder: Embedder) -> None:
+    frames = PictureCamera(0).episode(9)
+    window = read_window(frames_in(tmp_path / "plain", frames), embedder, 5.0)
+    assert window.origins == tuple(f"{number}.png" for number in range(9))
+    assert window.signals.tobytes() == signals_of(frames).tobytes()
+    thinned = read_window(find_clips(tmp_path / "plain"), embedder, 5.0, limit=3)
+    assert (thinned.stride, thinned.origins) == (4, ("0.png", "4.png", "8.png"))
+    kept = np.arange(0, 9, 4)
+    np.testing.assert_array_equal(thinned.embeddings, window.embeddings[kept])
+    assert (thinned.signals["luma"] == window.signals["luma"][kept]).all()
+    assert (thinned.signals["noise"] == window.signals["noise"][kept]).all()
+
+
+def test_what_a_mask_hides_reaches_neither_the_model_nor_the_signals(tmp_path: Path, embedder: Embedder) -> None:
+    frames = PictureCamera(0).episode(4)
+    clock = [frame.copy() for frame in frames]
+    for number, frame in enumerate(clock):
+        frame[:24, :32] = 60 * number
+    corner = np.zeros((4, 4), np.bool_)
+    corner[0, 0] = True
+    windows = [
+        read_window(frames_in(tmp_path / name, shown), embedder, 5.0, mask=Mask(corner))
+        for name, shown in (("plain", frames), ("clock", clock))
+    ]
+    np.testing.assert_array_equal(windows[0].embeddings, windows[1].embeddings)
+    assert windows[0].signals.tobytes() == windows[1].signals.tobytes(), "the successor is masked as well"
+    assert windows[0].signals.tobytes() != signals_of(frames).tobytes()
+
+
+def test_pictures_whose_size_changes_on_the_way_have_no_change_where_it_does(
+    tmp_path: Path, embedder: Embedder
+) -> None:
+    frames = PictureCamera(0).episode(6)
+    frames[3:] = [np.asarray(cv2.resize(frame, (320, 180)), np.uint8) for frame in frames[3:]]
+    signals = read_window(frames_in(tmp_path / "sizes", frames), embedder, 5.0).signals
+    assert np.isnan(signals["change"]).tolist() == [False, False, True, False, False, True]
+    condition = sum_up(signals)
+    assert all(np.isfinite(condition[name]).all() for name in condition.dtype.names or ())
 
 
 def test_joining_nothing_is_an_error() -> None:

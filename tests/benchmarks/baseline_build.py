@@ -15,7 +15,10 @@ from sentinel_edge import assets, learning
 from sentinel_edge.baseline import Baseline, Episode, save_baseline
 from sentinel_edge.calibration import SKETCH_POINTS, Calibration, calibrate
 from sentinel_edge.embedder import Embedder
+from sentinel_edge.health import learn_health
 from sentinel_edge.learning import build_baseline
+from sentinel_edge.mask import MAX_COLUMNS, MAX_ROWS, Mask
+from sentinel_edge.quality import FRAME_SIGNALS, FrameSignals
 from sentinel_edge.sources import Footage, find_footage
 
 from .footage import (
@@ -189,14 +192,28 @@ def _incompressible() -> Baseline:
     episodes = list(bits.view(np.float16))
     sketches = np.sort(bits.view(np.float16)[:, :SKETCH_POINTS], axis=1)
     lengths = [EPISODE_FRAMES] * EPISODES
+    learned = learn_health([_noise(random) for _ in episodes], lengths)
     return Baseline(
         episodes=tuple(Episode(random.bytes(20).hex(), EPISODE_FRAMES, EPISODE_FRAMES) for _ in episodes),
         sketches=sketches,
         calibration=calibrate(episodes, sketches, lengths),
+        health=learned.health,
+        outliers=learned.outliers,
+        mask=Mask(random.integers(0, 2, (MAX_ROWS, MAX_COLUMNS)) > 0),
         model="noise",
         model_sha256="0" * 64,
         fps=FPS,
         preprocessing="none",
         source="noise",
         created_at="1970-01-01T00:00:00Z",
+        episode_rule="file",
     )
+
+
+def _noise(random: np.random.Generator) -> FrameSignals:
+    """Signals that cannot be compressed, (`EPISODE_FRAMES`,)."""
+    signals = np.zeros(EPISODE_FRAMES, FRAME_SIGNALS)
+    for name in FRAME_SIGNALS.names or ():
+        values, shape = signals[name], signals[name].shape
+        values[:] = random.integers(0, 256, shape) if values.dtype == np.uint8 else random.uniform(0, 60, shape)
+    return signals

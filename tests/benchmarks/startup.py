@@ -25,14 +25,14 @@ mark = lambda name: marks.append((name, time.perf_counter()))
 import numpy, cv2, onnxruntime, scipy.special; mark("import numpy, cv2, onnxruntime, scipy.special")
 import fire; mark("import fire")
 from sentinel_edge import assets, cli
-from sentinel_edge.judge import judge_embeddings
+from sentinel_edge.judge import judge
 from sentinel_edge.window import read_window
 mark("import sentinel_edge")
 baseline = cli.load_baseline(assets.default_baseline()); mark("load baseline")
 embedder = cli.Embedder(assets.default_model()); mark("load model")
 clips = cli.find_footage(Path(sys.argv[1])).clips
 window = read_window(clips, embedder, baseline.fps); mark("decode and embed")
-judge_embeddings(window.embeddings, window.samples, baseline, threshold=0.3, alpha=0.05); mark("judge")
+judge(window, baseline); mark("judge")
 print(json.dumps({name: end - start for (_, start), (name, end) in zip(marks, marks[1:])}))
 """
 LOAD = ("load baseline", "load model")

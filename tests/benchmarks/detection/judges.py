@@ -1,7 +1,6 @@
 """The judges, behind one type: a window and what is normal in, an opinion out.
 
-This is the one place that knows how the runtime learns and judges. When the judge gains a gate, `sentinel_edge`
-below follows; nothing else does.
+This is the one place that knows how the runtime learns and judges.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,12 +12,12 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge import ks, learning, monitor
+from sentinel_edge import ks, learning
 from sentinel_edge.baseline import Baseline
 from sentinel_edge.calibration import ALPHA, MIN_FRAMES, THRESHOLD
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.judge import judge_embeddings
+from sentinel_edge.judge import judge
 from sentinel_edge.learning import build_baseline
 from sentinel_edge.sources import Clip, Footage
 from sentinel_edge.verdict import Status
@@ -96,22 +95,17 @@ def part_of(window: Window, chosen: NDArray[np.bool_]) -> Window:
 
 
 def sentinel_edge(window: Window, normal: Normal) -> Opinion:
-    """Our judge, as `monitor.check` puts it together."""
+    """Our judge, as `monitor.check` asks it."""
     if normal.baseline is None or window.unreadable > MAX_UNREADABLE * window.expected:
         return Opinion(Status.ERROR, None)
-    gates = {
-        monitor.EMBEDDING_GATE: judge_embeddings(
-            window.embeddings, window.samples, normal.baseline, threshold=THRESHOLD, alpha=ALPHA
-        )
-    }
-    status = monitor._decide(gates)
-    scores = {name: gate.score for name, gate in gates.items()}
-    shares = [gate.score / gate.threshold for gate in gates.values() if gate.score is not None]
+    judgement = judge(window, normal.baseline)
+    scores = {name: gate.score for name, gate in judgement.gates.items()}
+    shares = [gate.score / gate.threshold for gate in judgement.gates.values() if gate.score is not None]
     return Opinion(
-        status,
-        max(shares) if shares and status is not Status.ERROR else None,
+        judgement.status,
+        max(shares) if shares and judgement.status is not Status.ERROR else None,
         scores,
-        tuple(cause.kind for cause in monitor._causes(status, gates)),
+        tuple(cause.kind for cause in judgement.causes),
     )
 
 

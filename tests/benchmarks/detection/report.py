@@ -2,11 +2,14 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from sentinel_edge.causes import Cause
+from sentinel_edge.errors import SentinelError
 from sentinel_edge.verdict import Status
 
 from ..tables import Finding, Result
@@ -50,6 +53,39 @@ def write(folder: Path, text: str, values: Mapping[str, object]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "detection.md").write_text(text)
     (folder / "detection.json").write_text(json.dumps(_finite(values), indent=1, allow_nan=False) + "\n")
+
+
+BLOCK = re.compile(r"(<!-- detection:begin -->\n).*?(<!-- detection:end -->)", re.DOTALL)
+SHORT = (
+    "clean windows called FAIL",
+    "severity 1, at our false alarms",
+    "severity 2, at our false alarms",
+    "severity 3 to 5, own threshold",
+)
+
+
+def fill_in(readme: Path, values: Mapping[str, Any]) -> None:
+    """Put the short table between a README's `detection` marks."""
+    text = readme.read_text(encoding="utf-8")
+    filled, found = BLOCK.subn(lambda block: block[1] + short_table(values) + block[2], text)
+    if not found:
+        raise SentinelError(f"{readme} has no <!-- detection:begin --> and <!-- detection:end -->; add both lines")
+    readme.write_text(filled, encoding="utf-8")
+
+
+def short_table(values: Mapping[str, Any]) -> str:
+    """The report in one table a stranger can read: a row a judge."""
+    lines = [f"| judge | {' | '.join(SHORT)} |", "|" + "---|" * (len(SHORT) + 1)]
+    for name, entry in values["tables"]["judges"]["values"].items():
+        rates, matched = entry["rates"], entry["at our false alarms"]
+        cells = [rates["clean"], matched["severity 1"], matched["severity 2"], rates["severity 3 to 5"]]
+        counts = [f"{cells[0]['hits']} of {cells[0]['judged']}"]
+        counts += [f"{cell['value']:.0%} of {cell['judged']}" if cell["judged"] else "not asked" for cell in cells[1:]]
+        lines.append(f"| {name} | {' | '.join(counts)} |")
+    causes = values["tables"]["causes"]["values"].get("clear")
+    told = f"The first cause named is right in {causes['value']:.0%} of {causes['judged']} " if causes else ""
+    about = f"{told}windows of severity 2 or more that fail.\n" if causes else ""
+    return "\n".join(lines) + "\n\n" + about
 
 
 def _judges(outcomes: Sequence[Outcome], normals: Mapping[str, Normal]) -> Result:
@@ -212,6 +248,7 @@ def _causes(outcomes: Sequence[Outcome]) -> Result:
         values[f"{source} {kind}"] = {"severity 1": asdict(mild), "severity 2 to 5": asdict(clear), "mistaken": wrong}
     clear = named(_severe([found for found in told if found.trial.source in SOURCES], 2, 5))
     rows.append(("both", "all", "", str(clear), ""))
+    values["clear"] = asdict(clear) | {"value": clear.value}
     finding = Finding("cause named rightly, severity 2 to 5", str(clear), clear.value, 0.9, at_least=True)
     return Result(
         "causes",

@@ -1,0 +1,424 @@
+"""Camera health: how far a window's picture is from every condition the baseline knows, and how far is too far.
+
+The same idea as in `calibration`: what is normal is measured on the baseline itself. Every piece of every episode is
+compared with the condition it resembles most among those of other episodes (its neighbours left out). The largest
+deviation found so, half as much again and a just visible step, is what is tolerated. A window is cut into pieces of the
+same length; the median of their deviations is held against what the median of as many neighbouring pieces came to.
+
+Where few stretches speak for a length the tolerance is wider: of m normal values the next one exceeds the largest once
+in m + 1 times.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel_edge.calibration import NEAREST
+from sentinel_edge.condition import (
+    BLOCKS,
+    CONDITION,
+    FLOOR,
+    WHOLE,
+    Conditions,
+    Measures,
+    Views,
+    compare,
+    deviation,
+    places,
+    resemblance,
+    still_run,
+    sum_up,
+)
+from sentinel_edge.quality import DIRECTIONS, FrameSignals
+
+MAX_CONDITIONS = 48
+"""Conditions kept of a baseline: about 5 kB each."""
+MAX_PIECES = 8
+"""Pieces an episode, or a window, is cut into."""
+PIECE_FRAMES = 8
+"""Frames a piece should have at least, so that what moves drops out of its median."""
+RUNS = (1, 2, 3, 4, 6, 8)
+"""Numbers of pieces for which tolerances are measured."""
+FACTOR, FACTOR_FEW = 1.25, 2.0
+"""A tolerance is the largest normal deviation times (1.25 + 2 / m), where m stretches did not overlap."""
+TRUSTED = 4.0
+"""Below so many stretches that do not overlap, the tolerance of one piece counts as well."""
+OUTLIER = 3.0
+"""An episode that deviates by this many tolerances of all the others has no like among them."""
+SUMMARIES = {"covered": 0.06, "detail": 0.15}
+"""Measures made of all places together, and how much of each a person would just see.
+
+covered: by how many of its own tolerances a block's light or edges differ beyond half of one, at most 3, mean over the
+blocks: one that is hidden counts for more than several that are a little unusual.
+detail: fine detail gained or lost, in doublings; blocks weigh by how much detail they have and how steady it is.
+"""
+FROZEN = "frozen"
+FROZEN_SHARE = 0.06
+"""Share of a window's frames that, repeated in a row beyond what is normal, are a frozen camera. Normal is twice the
+longest run of an episode, or the largest share of one: a camera that never changes does not freeze."""
+FROZEN_FRAMES = 3
+_SOME_DETAIL = 0.5
+_ORDINARY = 0.5
+HIDDEN = 3.0
+"""A block that differs by this many of its tolerances, and half a one more, counts no more for differing further."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """What the baseline knows of the camera's picture.
+
+    Attributes:
+        conditions: Records of `CONDITION`, (s,), in order of time.
+        owners: int64 (s,): the episode each is of.
+        runs: int64 (k,), ascending from 1: numbers of pieces.
+        tolerances: float32 (k, `MEASURES`): what deviation of each measure is normal for the median of so many pieces.
+        summary_tolerances: float32 (k, 2): likewise of `SUMMARIES`.
+        piece_samples: Length of a piece, in samples.
+    """
+
+    conditions: Conditions
+    owners: NDArray[np.int64]
+    runs: NDArray[np.int64]
+    tolerances: NDArray[np.float32]
+    summary_tolerances: NDArray[np.float32]
+    piece_samples: float
+
+    @cached_property
+    def views(self) -> Views:
+        """The conditions, made ready for comparison."""
+        return Views.of(self.conditions)
+
+    @cached_property
+    def detail(self) -> NDArray[np.float64]:
+        """How much fine detail each block has, (`BLOCKS`,): median over the conditions."""
+        return _typical_detail(self.conditions)
+
+    def only(self, episodes: Sequence[int]) -> "Health":
+        """What it knows of some of the episodes, given by ascending position; owners are numbered anew."""
+        kept = np.isin(self.owners, episodes)
+        return replace(
+            self, conditions=self.conditions[kept], owners=np.searchsorted(episodes, self.owners[kept]).astype(np.int64)
+        )
+
+    def level(self, pieces: int) -> int:
+        """The row of the tolerances for the median of so many pieces."""
+        return int(np.searchsorted(self.runs, pieces, side="right")) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What a window's picture is like.
+
+    Attributes:
+        deviations: Of each measure of the whole picture and each summary, by name: in tolerances, signed; beyond 1 is
+            outside all that is normal.
+        changes: The same in the units of `condition.VISIBLE`; of `covered` the share of blocks beyond their own
+            tolerance, of `detail` doublings, of `frozen` the share of frames that repeated in a row.
+        places: The window's deviations of all measures, (`MEASURES`,).
+        conditions: The window's pieces.
+        nearest: The baseline's condition each piece resembles most.
+    """
+
+    deviations: dict[str, float]
+    changes: dict[str, float]
+    places: Measures
+    conditions: Conditions
+    nearest: tuple[int, ...]
+
+    @property
+    def score(self) -> float:
+        """The largest deviation, in tolerances."""
+        return max(abs(value) for value in self.deviations.values())
+
+
+def assess(signals: FrameSignals, samples: int, health: Health) -> Assessment:
+    """Compare a window with what the baseline knows.
+
+    Args:
+        signals: Of the window's frames, (n,), in order of time.
+        samples: The samples they stand for.
+        health: What is normal.
+    """
+    pieces = _pieces(samples, len(signals), health.piece_samples)
+    conditions = _cut(signals, pieces)
+    compared = [deviation(Views.of(conditions[piece : piece + 1]), health.views) for piece in range(pieces)]
+    measures = np.median([found for found, _ in compared], axis=0)
+    level = health.level(pieces)
+    tolerances = health.tolerances[level].astype(np.float64)
+    summaries = _summaries(measures, tolerances, health.detail)
+    still = still_run(signals)
+    normal = health.conditions
+    unusual = still - max(2.0 * normal["still_run"].max(), len(signals) * float(normal["still_share"].max()))
+    frozen_share = unusual / len(signals) if unusual >= FROZEN_FRAMES else 0.0
+    names = (*WHOLE, *SUMMARIES, FROZEN)
+    found = np.concatenate([measures[: len(WHOLE)], summaries, [frozen_share]])
+    tolerated = np.concatenate([tolerances[: len(WHOLE)], health.summary_tolerances[level], [FROZEN_SHARE]])
+    changes = dict(zip(names, found.tolist(), strict=True))
+    changes["covered"] = float((_local(measures, tolerances) > 1.0).mean())
+    changes[FROZEN] = still / len(signals)
+    return Assessment(
+        deviations=dict(zip(names, (found / tolerated).tolist(), strict=True)),
+        changes=changes,
+        places=measures,
+        conditions=conditions,
+        nearest=tuple(nearest for _, nearest in compared),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Health as learned.
+
+    Attributes:
+        health: What the baseline knows.
+        outliers: Positions of the episodes that have no like among the others: known as normal from now on, but what
+            sets them apart is not taken for how much normal footage varies.
+    """
+
+    health: Health
+    outliers: tuple[int, ...]
+
+
+def learn_health(episodes: Sequence[FrameSignals], samples: Sequence[int]) -> Learned:
+    """Learn conditions and tolerances from a baseline's episodes.
+
+    Args:
+        episodes: The signals of each, (n,), in order of time.
+        samples: The samples each stands for.
+    """
+    count = max(1, min(MAX_PIECES, int(np.median([len(signals) for signals in episodes])) // PIECE_FRAMES))
+    cuts = [_cut(signals, min(count, max(1, len(signals) // PIECE_FRAMES))) for signals in episodes]
+    every = np.concatenate(cuts)
+    owners = np.repeat(np.arange(len(cuts)), [len(cut) for cut in cuts])
+    kept = _most_diverse(every, MAX_CONDITIONS)
+    found = _leave_one_out(every, owners, every[kept], owners[kept])
+    outliers = _outliers(found, owners)
+    fit = ~np.isin(owners, outliers)
+    runs, tolerances, summaries = _tolerances(found[fit], owners[fit], _typical_detail(every[kept]))
+    return Learned(
+        Health(
+            conditions=every[kept],
+            owners=owners[kept],
+            runs=runs,
+            tolerances=tolerances,
+            summary_tolerances=summaries,
+            piece_samples=float(np.median(samples)) / count,
+        ),
+        outliers,
+    )
+
+
+def extend_health(
+    known: Learned, known_samples: Sequence[int], episodes: Sequence[FrameSignals], samples: Sequence[int]
+) -> Learned:
+    """Learn from further episodes, of those known before only the conditions and the tolerances being left.
+
+    Tolerances are never lowered: they become the larger of what they were and of what the new episodes' pieces speak
+    for. An episode that is `OUTLIER` known tolerances away from all others adds its conditions and nothing else.
+
+    Args:
+        known: As learned before.
+        known_samples: The samples each known episode stands for.
+        episodes: The signals of each new one, (n,) each, in order of time; they come after the known ones.
+        samples: The samples each new one stands for.
+    """
+    health, before = known.health, len(known_samples)
+    cuts = [
+        _cut(signals, _pieces(length, len(signals), health.piece_samples))
+        for signals, length in zip(episodes, samples, strict=True)
+    ]
+    added = np.concatenate(cuts)
+    numbers = np.repeat(np.arange(before, before + len(cuts)), [len(cut) for cut in cuts])
+    every, owners = np.concatenate([health.conditions, added]), np.concatenate([health.owners, numbers])
+    found = _leave_one_out(added, numbers, every, owners)
+    outliers = list(known.outliers)
+    fit = np.ones(len(numbers), bool)
+    for position in np.unique(numbers):
+        own = numbers == position
+        tolerances = health.tolerances[health.level(int(own.sum()))][: len(WHOLE)].astype(np.float64)
+        if not _beyond(found[own], tolerances):
+            continue
+        # A new normal of a few neighbours has no like elsewhere.
+        found[own] = _leave_one_out(added[own], numbers[own], every, owners, neighbours=True)
+        if _beyond(found[own], tolerances):
+            outliers.append(int(position))
+            fit[own] = False
+    kept = _most_diverse(every, MAX_CONDITIONS)
+    extended = replace(health, conditions=every[kept], owners=owners[kept])
+    if fit.any():
+        pieces = sum(_pieces(length, MAX_PIECES * PIECE_FRAMES, health.piece_samples) for length in known_samples)
+        extended = _raised(extended, found[fit], before + len(cuts), pieces + len(added))
+    return Learned(extended, tuple(outliers))
+
+
+def _pieces(samples: float, frames: int, piece_samples: float) -> int:
+    """How many pieces a stretch of so many samples, of which so many frames are at hand, is cut into."""
+    return min(MAX_PIECES, max(1, round(samples / piece_samples)), max(1, frames // PIECE_FRAMES))
+
+
+def _beyond(found: Measures, tolerances: NDArray[np.float64]) -> bool:
+    """Whether an episode's pieces, (n, `MEASURES`), have no like: `OUTLIER` tolerances of the whole picture, (w,)."""
+    typical = np.median(found, axis=0)[: len(WHOLE)]
+    return bool(np.abs(typical / tolerances).max() > OUTLIER)
+
+
+def _raised(health: Health, found: Measures, episodes: int, pieces: int) -> Health:
+    """Tolerances raised to what further pieces speak for.
+
+    Args:
+        health: As known so far.
+        found: The pieces' deviations, (n, `MEASURES`), in order of time.
+        episodes: All episodes that speak for the tolerances.
+        pieces: All their pieces.
+    """
+    tolerances: list[Measures] = []
+    summaries: list[NDArray[np.float64]] = []
+    for run, known in zip(health.runs.tolist(), health.tolerances.astype(np.float64), strict=True):
+        # Where there are too few for a run of that length, their median is the best guess.
+        starts = range(max(1, len(found) - run + 1))
+        medians = np.array([np.median(found[start : start + run], axis=0) for start in starts])
+        stretches = min(episodes, pieces / run)
+        factor = _factor(stretches)
+        tolerance = FLOOR + factor * np.abs(medians).max(axis=0)
+        seen = [_summaries(median, known, health.detail) for median in medians]
+        summary = np.array(list(SUMMARIES.values())) + factor * np.abs(seen).max(axis=0)
+        if tolerances:
+            trust = min(1.0, stretches / TRUSTED)
+            tolerance = tolerances[0] ** (1.0 - trust) * tolerance**trust
+            summary = summaries[0] ** (1.0 - trust) * summary**trust
+        tolerances.append(tolerance)
+        summaries.append(summary)
+    return replace(
+        health,
+        tolerances=np.maximum(health.tolerances, np.array(tolerances, np.float32)),
+        summary_tolerances=np.maximum(health.summary_tolerances, np.array(summaries, np.float32)),
+    )
+
+
+def _typical_detail(conditions: Conditions) -> NDArray[np.float64]:
+    """How much fine detail each block has, (`BLOCKS`,): median over the conditions."""
+    return np.asarray(np.median(conditions["fine"].astype(np.float64), axis=0).ravel())
+
+
+def _cut(signals: FrameSignals, pieces: int) -> Conditions:
+    conditions = np.array([sum_up(part) for part in np.array_split(signals, pieces)], CONDITION)
+    # How long a picture may stand still shows in the whole stretch; a piece cuts the longest repeats short.
+    conditions["still_run"], conditions["still_share"] = still_run(signals), still_run(signals) / len(signals)
+    return conditions
+
+
+def _most_diverse(conditions: Conditions, limit: int) -> NDArray[np.intp]:
+    """Which of the conditions to keep: each time the one least like those already chosen (farthest-point sampling)."""
+    if len(conditions) <= limit:
+        return np.arange(len(conditions))
+    views = Views.of(conditions)
+    chosen = [0]
+    distance = np.full(len(conditions), np.inf)
+    while len(chosen) < limit:
+        last = views.take(np.array(chosen[-1:]))
+        distance = np.minimum(distance, resemblance(compare(last, views)))
+        distance[chosen] = -1.0  # where all are alike, none is kept twice
+        chosen.append(int(distance.argmax()))
+    return np.sort(chosen)
+
+
+def _leave_one_out(
+    conditions: Conditions,
+    owners: NDArray[np.int64],
+    references: Conditions,
+    reference_owners: NDArray[np.int64],
+    *,
+    neighbours: bool = False,
+) -> Measures:
+    """Each condition's deviation from the references of other episodes.
+
+    Neighbours are left out where enough remain, unless they are asked for.
+    """
+    views, others = Views.of(conditions), Views.of(references)
+    rows = []
+    for row, owner in enumerate(owners):
+        apart = np.flatnonzero(np.abs(reference_owners - owner) > 1)
+        if neighbours or len(np.unique(reference_owners[apart])) < NEAREST:
+            apart = np.flatnonzero(reference_owners != owner)
+        rows.append(deviation(views.take(np.array([row])), others.take(apart))[0])
+    return np.array(rows)
+
+
+def _outliers(found: Measures, owners: NDArray[np.int64]) -> tuple[int, ...]:
+    """Episodes with no like among the others, the worst first; at most one in four."""
+    episodes = np.unique(owners)
+    typical = np.stack([np.median(found[owners == episode], axis=0) for episode in episodes])[:, : len(WHOLE)]
+    outliers: list[int] = []
+    for _ in range(len(episodes) // 4):
+        left = np.array([episode for episode in episodes if episode not in outliers])
+        deviations = []
+        for episode in left:
+            others = typical[np.isin(episodes, left[left != episode])]
+            tolerance = FLOOR[: len(WHOLE)] + _factor(len(others)) * np.abs(others).max(axis=0)
+            deviations.append(float(np.abs(typical[episodes == episode] / tolerance).max()))
+        if max(deviations) <= OUTLIER:
+            break
+        outliers.append(int(left[int(np.argmax(deviations))]))
+    return tuple(outliers)
+
+
+def _factor(stretches: float) -> float:
+    return FACTOR + FACTOR_FEW / stretches
+
+
+def _tolerances(
+    found: Measures, owners: NDArray[np.int64], detail: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    """Tolerances for the median of several neighbouring pieces: their numbers, of each measure, of each summary."""
+    episodes = len(np.unique(owners))
+    runs = [run for run in RUNS if run == 1 or run <= len(found) // 2]
+    tolerances: list[Measures] = []
+    summaries: list[NDArray[np.float64]] = []
+    for run in runs:
+        starts = np.arange(len(found) - run + 1)
+        medians = np.array([np.median(found[start : start + run], axis=0) for start in starts])
+        first, last = owners[starts], owners[starts + run - 1]
+        # Pieces of one episode are not independent of each other: they count as one.
+        stretches = min(episodes, len(found) / run)
+        factor = _factor(stretches)
+        tolerance = FLOOR + factor * np.abs(medians).max(axis=0)
+        nested = []
+        for row, median in enumerate(medians):
+            apart = (last < first[row] - 1) | (first > last[row] + 1)
+            apart = apart if apart.any() else (last < first[row]) | (first > last[row])
+            others = medians[apart] if apart.any() else medians
+            nested.append(_summaries(median, FLOOR + factor * np.abs(others).max(axis=0), detail))
+        summary = np.array(list(SUMMARIES.values())) + factor * np.abs(nested).max(axis=0)
+        if tolerances:
+            trust = min(1.0, stretches / TRUSTED)
+            tolerance = tolerances[0] ** (1.0 - trust) * tolerance**trust
+            summary = summaries[0] ** (1.0 - trust) * summary**trust
+        tolerances.append(tolerance)
+        summaries.append(summary)
+    return np.array(runs, np.int64), np.array(tolerances, np.float32), np.array(summaries, np.float32)
+
+
+def _summaries(measures: Measures, tolerances: Measures, detail: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`SUMMARIES` of one row of measures, (2,)."""
+    fine = places("fine")
+    covered = np.clip(_local(measures, tolerances) - _ORDINARY, 0.0, HIDDEN)
+    # Least squares for one factor on all detail: a block without detail cannot show it, an unsteady one hardly.
+    shows = detail / (detail + _SOME_DETAIL)
+    weights = shows / np.square(tolerances[fine])
+    lost = float((weights * measures[fine]).sum() / max(float((weights * shows).sum()), 1e-9))
+    return np.array([covered.mean(), lost])
+
+
+def _local(measures: Measures, tolerances: Measures) -> NDArray[np.float64]:
+    """How much each block's light or edges differ, the larger of the two, in their own tolerances: (`BLOCKS`,).
+
+    Of the edges what differs from the change that most blocks share: a blurred lens covers nothing.
+    """
+    light, edges = places("light"), places("edges")
+    change = measures[edges].reshape(DIRECTIONS, BLOCKS).mean(axis=0)
+    tolerated = tolerances[edges].reshape(DIRECTIONS, BLOCKS).mean(axis=0)
+    lit = np.abs(measures[light]) / tolerances[light]
+    return np.asarray(np.maximum(lit, np.abs(change - np.median(change)) / tolerated))
