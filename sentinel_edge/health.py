@@ -42,8 +42,8 @@ PIECE_FRAMES = 8
 """Frames a piece should have at least, so that what moves drops out of its median."""
 RUNS = (1, 2, 3, 4, 6, 8)
 """Numbers of pieces for which tolerances are measured."""
-FACTOR, FACTOR_FEW = 1.25, 2.0
-"""A tolerance is the largest normal deviation times (1.25 + 2 / m), where m stretches did not overlap."""
+FACTOR, FACTOR_FEW = 1.25, 3.0
+"""A tolerance is the largest normal deviation times (1.25 + 3 / m), where m stretches did not overlap."""
 TRUSTED = 4.0
 """Below so many stretches that do not overlap, the tolerance of one piece counts as well."""
 OUTLIER = 3.0
