@@ -51,7 +51,7 @@ help:
 	@printf '  %-19s%s (%s)\n' IMAGE 'name of the container image' '$(IMAGE)'
 	@printf '  %-19s%s (%s)\n' FOOTAGE 'folder of cameras for bench-detection: videos, folders of pictures, of days' '$(FOOTAGE)'
 	@printf '  %-19s%s (%s)\n' ALIBI 'a Python that has alibi-detect, to run it beside ours' '$(ALIBI)'
-	@printf '  %-19s%s (%s)\n' DETECTION_FLAGS 'more for bench-detection: --quick, --slow' '$(DETECTION_FLAGS)'
+	@printf '  %-19s%s (%s)\n' DETECTION_FLAGS 'more for bench-detection: --quick, --slow, --worst N' '$(DETECTION_FLAGS)'
 	@printf '  %-19s%s (%s)\n' DOCKER_BUILD_FLAGS 'passed on to docker build' '$(DOCKER_BUILD_FLAGS)'
 
 .PHONY: demo

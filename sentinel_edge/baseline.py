@@ -174,7 +174,7 @@ def save_baseline(baseline: Baseline, path: Path) -> None:
     content = io.BytesIO()
     np.savez_compressed(
         content,
-        header=np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8),
+        header=np.frombuffer(json.dumps(header).encode(), np.uint8),
         sketches=baseline.sketches,
         lengths=baseline.calibration.lengths,
         scales=baseline.calibration.scales,

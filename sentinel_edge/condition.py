@@ -37,7 +37,7 @@ CONDITION = np.dtype(
     ]
 )
 """What is kept of a stretch: medians over its frames of what `quality.FRAME_SIGNALS` names; in `still_run` the most
-frames in a row that did not change at all, in `still_share` what share of the frames these are."""
+samples in a row that did not change at all, in `still_share` what share of the frames these are."""
 
 Condition = np.void
 """One record of `CONDITION`."""
@@ -133,9 +133,22 @@ def sum_up(signals: FrameSignals) -> Condition:
 
 def still_run(signals: FrameSignals) -> int:
     """The most frames in a row, (n,), that were the same as the next."""
+    start, stop = longest_still(signals)
+    return stop - start
+
+
+def longest_still(signals: FrameSignals) -> tuple[int, int]:
+    """The longest run of frames, (n,), that were the same as the next: from a start up to a stop, or 0, 0.
+
+    The stop, where the stretch holds it, is the last of the repeats.
+    """
     still = signals["change"] < STILL
     ends = np.flatnonzero(np.diff(np.concatenate([[False], still, [False]]).astype(np.int8)))
-    return int((ends[1::2] - ends[::2]).max(initial=0))
+    starts, stops = ends[::2], ends[1::2]
+    if not len(starts):
+        return 0, 0
+    longest = int((stops - starts).argmax())
+    return int(starts[longest]), int(stops[longest])
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +202,9 @@ def compare(one: Views, others: Views) -> Measures:
     """
     count = len(others.light)
     tint = np.median(one.tint - others.tint, axis=2)
-    alike = (one.relief * others.relief).sum(axis=(1, 2)) / np.maximum(one.strength * others.strength, 1e-9)
+    # The noise on both sides makes two flat pictures alike, which have no relief to compare.
+    alike = (one.relief * others.relief).sum(axis=(1, 2)) + _RELIEF_NOISE**2
+    alike /= one.strength * others.strength + _RELIEF_NOISE**2
     columns = {
         "brightness": np.median(one.light[:, ::_SOME] - others.light[:, ::_SOME], axis=1),
         "contrast": np.log2((one.strength + _RELIEF_NOISE) / (others.strength + _RELIEF_NOISE)),

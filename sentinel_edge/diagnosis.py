@@ -37,6 +37,8 @@ HIDDEN = 0.12
 """Share of blocks from which a part of the scene is hidden: every failure that hides nothing changed fewer."""
 DRIFTS = 0.6
 """Doublings of contrast lost to scattered light from which it is fog that drifts, not an object."""
+FLAT = 2.0
+"""Doublings of contrast lost from which there is no scene left to recognise: capped, drowned or dead, not moved."""
 UNEVEN = 0.2
 """A smear takes more than this share more of the edges across it than a blur of all directions would."""
 FAINT = 0.1
@@ -89,7 +91,7 @@ def _strengths(assessment: Assessment, health: Health) -> dict[Cause, float]:
     change, deviation = assessment.changes, assessment.deviations
     frozen = {Cause.FROZEN: deviation["frozen"]}
     moved = deviation["moved"] >= CLEAR
-    if change["unlike"] > UNRELATED and not moved:
+    if change["unlike"] > UNRELATED and change["contrast"] > -FLAT and not moved:
         # Of another scene: no measure compares like with like.
         return {Cause.SCENE_CHANGE: assessment.score} | frozen
     veil = _veil(assessment)
@@ -348,7 +350,7 @@ def _sound(assessment: Assessment) -> str:
     deviation = assessment.deviations
     name = max(deviation, key=lambda name: abs(deviation[name]))
     return (
-        f"what is seen changed, the picture itself is sound: {_READINGS[name].name if name in _READINGS else name} "
+        f"what is seen changed more than the picture itself: {_READINGS[name].name if name in _READINGS else name} "
         f"deviates most, by {100.0 * abs(deviation[name]):.0f} % of what is tolerated"
     )
 

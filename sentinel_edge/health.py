@@ -2,8 +2,9 @@
 
 The same idea as in `calibration`: what is normal is measured on the baseline itself. Every piece of every episode is
 compared with the condition it resembles most among those of other episodes (its neighbours left out). The largest
-deviation found so, half as much again and a just visible step, is what is tolerated. A window is cut into pieces of the
-same length; the median of their deviations is held against what the median of as many neighbouring pieces came to.
+deviation found so, half as much again or more and a just visible step, is what is tolerated. A window is cut into
+pieces of the same length; the median of their deviations is held against what the median of as many neighbouring pieces
+came to.
 
 Where few stretches speak for a length the tolerance is wider: of m normal values the next one exceeds the largest once
 in m + 1 times.
@@ -46,8 +47,11 @@ FACTOR, FACTOR_FEW = 1.25, 3.0
 """A tolerance is the largest normal deviation times (1.25 + 3 / m), where m stretches did not overlap."""
 TRUSTED = 4.0
 """Below so many stretches that do not overlap, the tolerance of one piece counts as well."""
-OUTLIER = 3.0
-"""An episode that deviates by this many tolerances of all the others has no like among them."""
+OUTLIER = 6.0
+"""An episode that deviates by this many tolerances of all the others has no like among them. No fewer: of a busy
+street's episodes some are three times as far from the rest as the rest is from itself, and just as normal."""
+ADDED_OUTLIER = 3.0
+"""One that is added later is measured by tolerances already known, and fewer are enough."""
 SUMMARIES = {"covered": 0.06, "detail": 0.15}
 """Measures made of all places together, and how much of each a person would just see.
 
@@ -143,22 +147,21 @@ def assess(signals: FrameSignals, samples: int, health: Health) -> Assessment:
         health: What is normal.
     """
     pieces = _pieces(samples, len(signals), health.piece_samples)
-    conditions = _cut(signals, pieces)
+    conditions = _cut(signals, pieces, samples)
     compared = [deviation(Views.of(conditions[piece : piece + 1]), health.views) for piece in range(pieces)]
     measures = np.median([found for found, _ in compared], axis=0)
     level = health.level(pieces)
     tolerances = health.tolerances[level].astype(np.float64)
     summaries = _summaries(measures, tolerances, health.detail)
-    still = still_run(signals)
-    normal = health.conditions
-    unusual = still - max(2.0 * normal["still_run"].max(), len(signals) * float(normal["still_share"].max()))
-    frozen_share = unusual / len(signals) if unusual >= FROZEN_FRAMES else 0.0
+    still, normal = still_run(signals) / max(1, len(signals)), health.conditions
+    unusual = still - max(2.0 * float(normal["still_run"].max()) / max(1, samples), float(normal["still_share"].max()))
+    frozen_share = unusual if unusual * len(signals) >= FROZEN_FRAMES else 0.0
     names = (*WHOLE, *SUMMARIES, FROZEN)
     found = np.concatenate([measures[: len(WHOLE)], summaries, [frozen_share]])
     tolerated = np.concatenate([tolerances[: len(WHOLE)], health.summary_tolerances[level], [FROZEN_SHARE]])
     changes = dict(zip(names, found.tolist(), strict=True))
     changes["covered"] = float((_local(measures, tolerances) > 1.0).mean())
-    changes[FROZEN] = still / len(signals)
+    changes[FROZEN] = still
     return Assessment(
         deviations=dict(zip(names, (found / tolerated).tolist(), strict=True)),
         changes=changes,
@@ -190,17 +193,22 @@ def learn_health(episodes: Sequence[FrameSignals], samples: Sequence[int]) -> Le
         samples: The samples each stands for.
     """
     count = max(1, min(MAX_PIECES, int(np.median([len(signals) for signals in episodes])) // PIECE_FRAMES))
-    cuts = [_cut(signals, min(count, max(1, len(signals) // PIECE_FRAMES))) for signals in episodes]
+    cuts = [
+        _cut(signals, min(count, max(1, len(signals) // PIECE_FRAMES)), length)
+        for signals, length in zip(episodes, samples, strict=True)
+    ]
     every = np.concatenate(cuts)
     owners = np.repeat(np.arange(len(cuts)), [len(cut) for cut in cuts])
     kept = _most_diverse(every, MAX_CONDITIONS)
     found = _leave_one_out(every, owners, every[kept], owners[kept])
-    outliers = _outliers(found, owners)
+    detail = _typical_detail(every[kept])
+    still = np.array([float(cut["still_share"].max()) for cut in cuts])
+    outliers = _outliers(found, owners, detail, still)
     fit = ~np.isin(owners, outliers)
-    runs, tolerances, summaries = _tolerances(found[fit], owners[fit], _typical_detail(every[kept]))
+    runs, tolerances, summaries = _tolerances(found[fit], owners[fit], detail)
     return Learned(
         Health(
-            conditions=every[kept],
+            conditions=_moving(every[kept], owners[kept], outliers),
             owners=owners[kept],
             runs=runs,
             tolerances=tolerances,
@@ -217,7 +225,7 @@ def extend_health(
     """Learn from further episodes, of those known before only the conditions and the tolerances being left.
 
     Tolerances are never lowered: they become the larger of what they were and of what the new episodes' pieces speak
-    for. An episode that is `OUTLIER` known tolerances away from all others adds its conditions and nothing else.
+    for. An episode that is `ADDED_OUTLIER` known tolerances away from all others adds its conditions and nothing else.
 
     Args:
         known: As learned before.
@@ -227,7 +235,7 @@ def extend_health(
     """
     health, before = known.health, len(known_samples)
     cuts = [
-        _cut(signals, _pieces(length, len(signals), health.piece_samples))
+        _cut(signals, _pieces(length, len(signals), health.piece_samples), length)
         for signals, length in zip(episodes, samples, strict=True)
     ]
     added = np.concatenate(cuts)
@@ -238,16 +246,16 @@ def extend_health(
     fit = np.ones(len(numbers), bool)
     for position in np.unique(numbers):
         own = numbers == position
-        tolerances = health.tolerances[health.level(int(own.sum()))][: len(WHOLE)].astype(np.float64)
-        if not _beyond(found[own], tolerances):
+        level = health.level(int(own.sum()))
+        if not _beyond(found[own], health, level):
             continue
         # A new normal of a few neighbours has no like elsewhere.
         found[own] = _leave_one_out(added[own], numbers[own], every, owners, neighbours=True)
-        if _beyond(found[own], tolerances):
+        if _beyond(found[own], health, level):
             outliers.append(int(position))
             fit[own] = False
     kept = _most_diverse(every, MAX_CONDITIONS)
-    extended = replace(health, conditions=every[kept], owners=owners[kept])
+    extended = replace(health, conditions=_moving(every[kept], owners[kept], outliers), owners=owners[kept])
     if fit.any():
         pieces = sum(_pieces(length, MAX_PIECES * PIECE_FRAMES, health.piece_samples) for length in known_samples)
         extended = _raised(extended, found[fit], before + len(cuts), pieces + len(added))
@@ -259,10 +267,24 @@ def _pieces(samples: float, frames: int, piece_samples: float) -> int:
     return min(MAX_PIECES, max(1, round(samples / piece_samples)), max(1, frames // PIECE_FRAMES))
 
 
-def _beyond(found: Measures, tolerances: NDArray[np.float64]) -> bool:
-    """Whether an episode's pieces, (n, `MEASURES`), have no like: `OUTLIER` tolerances of the whole picture, (w,)."""
-    typical = np.median(found, axis=0)[: len(WHOLE)]
-    return bool(np.abs(typical / tolerances).max() > OUTLIER)
+def _beyond(found: Measures, health: Health, level: int) -> bool:
+    """Whether an episode's pieces, (n, `MEASURES`), have no like: any measure beyond `ADDED_OUTLIER` tolerances."""
+    typical, tolerances = np.median(found, axis=0), health.tolerances[level].astype(np.float64)
+    summaries = _summaries(typical, tolerances, health.detail) / health.summary_tolerances[level]
+    return max(_worst(typical, tolerances), float(np.abs(summaries).max())) > ADDED_OUTLIER
+
+
+def _worst(typical: Measures, tolerances: Measures) -> float:
+    """The largest deviation of a measure of the whole picture, in tolerances."""
+    return float(np.abs(typical / tolerances)[: len(WHOLE)].max())
+
+
+def _moving(conditions: Conditions, owners: NDArray[np.int64], outliers: Sequence[int]) -> Conditions:
+    """The conditions, without the stillness of episodes that have no like: a frozen one must not excuse the next."""
+    conditions = conditions.copy()
+    for name in ("still_run", "still_share"):
+        conditions[name][np.isin(owners, outliers)] = 0
+    return conditions
 
 
 def _raised(health: Health, found: Measures, episodes: int, pieces: int) -> Health:
@@ -303,10 +325,12 @@ def _typical_detail(conditions: Conditions) -> NDArray[np.float64]:
     return np.asarray(np.median(conditions["fine"].astype(np.float64), axis=0).ravel())
 
 
-def _cut(signals: FrameSignals, pieces: int) -> Conditions:
+def _cut(signals: FrameSignals, pieces: int, samples: float) -> Conditions:
     conditions = np.array([sum_up(part) for part in np.array_split(signals, pieces)], CONDITION)
-    # How long a picture may stand still shows in the whole stretch; a piece cuts the longest repeats short.
-    conditions["still_run"], conditions["still_share"] = still_run(signals), still_run(signals) / len(signals)
+    # How long a picture may stand still shows in the whole stretch, a piece cuts the longest repeats short; in samples,
+    # because stretches of different lengths are thinned differently.
+    share = still_run(signals) / max(1, len(signals))
+    conditions["still_run"], conditions["still_share"] = round(share * samples), share
     return conditions
 
 
@@ -347,18 +371,35 @@ def _leave_one_out(
     return np.array(rows)
 
 
-def _outliers(found: Measures, owners: NDArray[np.int64]) -> tuple[int, ...]:
-    """Episodes with no like among the others, the worst first; at most one in four."""
+def _outliers(
+    found: Measures, owners: NDArray[np.int64], detail: NDArray[np.float64], still: NDArray[np.float64]
+) -> tuple[int, ...]:
+    """Episodes with no like among the others, the worst first; at most one in four.
+
+    Args:
+        found: Deviations of all pieces, (n, `MEASURES`).
+        owners: The episode each is of, (n,), from 0.
+        detail: How much fine detail each block has, (`BLOCKS`,).
+        still: The largest share of each episode that stood still, (e,).
+    """
     episodes = np.unique(owners)
-    typical = np.stack([np.median(found[owners == episode], axis=0) for episode in episodes])[:, : len(WHOLE)]
+    typical = np.stack([np.median(found[owners == episode], axis=0) for episode in episodes])
+    floors = np.array(list(SUMMARIES.values()))
     outliers: list[int] = []
     for _ in range(len(episodes) // 4):
         left = np.array([episode for episode in episodes if episode not in outliers])
         deviations = []
         for episode in left:
-            others = typical[np.isin(episodes, left[left != episode])]
-            tolerance = FLOOR[: len(WHOLE)] + _factor(len(others)) * np.abs(others).max(axis=0)
-            deviations.append(float(np.abs(typical[episodes == episode] / tolerance).max()))
+            # Its neighbours left out: what goes wrong often goes wrong for two days.
+            apart = left[np.abs(left - episode) > 1]
+            others = np.isin(episodes, apart if len(apart) > 1 else left[left != episode])
+            factor = _factor(int(others.sum()))
+            tolerance = FLOOR + factor * np.abs(typical[others]).max(axis=0)
+            usual = np.abs([_summaries(other, tolerance, detail) for other in typical[others]]).max(axis=0)
+            one = typical[episodes == episode][0]
+            summaries = _summaries(one, tolerance, detail) / (floors + factor * usual)
+            frozen = (still[episodes == episode][0] - still[others].max()) / FROZEN_SHARE
+            deviations.append(max(_worst(one, tolerance), float(np.abs(summaries).max()), float(frozen)))
         if max(deviations) <= OUTLIER:
             break
         outliers.append(int(left[int(np.argmax(deviations))]))

@@ -25,6 +25,8 @@ from sentinel_edge.calibration import (
     nearest_episodes,
     split_window,
 )
+from sentinel_edge.causes import Cause
+from sentinel_edge.condition import longest_still
 from sentinel_edge.diagnosis import diagnose
 from sentinel_edge.health import Assessment, assess
 from sentinel_edge.verdict import CauseFound, DimensionSummary, GateResult, NormalComparison, Status
@@ -47,6 +49,8 @@ DRIFTED_FRAMES = 5
 """Frames listed in a verdict, so that a person can look."""
 NAMED_MEASURES = 3
 """Measures named in the quality gate's reason."""
+STILL_SHARE = 0.3
+"""Share of an episode that may stand still before whoever builds a baseline is told."""
 _PLAIN_NAMES = {
     "unlike": "what is seen",
     "moved": "position",
@@ -101,30 +105,40 @@ def judge(
     if len(window.signals) >= MIN_FRAMES:
         assessment = assess(window.signals, window.samples, baseline.health)
     if QUALITY in gates:
-        results[QUALITY] = judge_quality(assessment, baseline, len(window.signals))
+        results[QUALITY] = judge_quality(assessment, baseline, len(window.signals), window.samples)
     found = {result.status for result in results.values()}
     status = next(status for status in (Status.FAIL, Status.ERROR, Status.PASS) if status in found)
     if status is not Status.FAIL or assessment is None:
         return Judgement(status, results)
     picture_failed = QUALITY in results and results[QUALITY].status is Status.FAIL
     causes = diagnose(assessment, baseline.health, picture_failed=picture_failed)
-    return Judgement(status, results, causes, _most_drifted(window, baseline))
+    return Judgement(status, results, causes, _most_drifted(window, baseline, causes))
 
 
-def judge_quality(assessment: Assessment | None, baseline: Baseline, frames: int) -> GateResult:
-    """Judge a window by its picture; `assessment` is None where there are too few frames for one."""
+def judge_quality(assessment: Assessment | None, baseline: Baseline, frames: int, samples: int) -> GateResult:
+    """Judge a window by its picture.
+
+    Args:
+        assessment: What it is like; None where there are too few frames for one.
+        baseline: What is normal.
+        frames: The window's frames.
+        samples: The samples they stand for.
+    """
     if assessment is None:
         reason = f"too few frames: {frames} readable, expected {MIN_FRAMES} or more; give a longer window"
         return GateResult(Status.ERROR, None, TOLERATED, reason)
     deviations = assessment.deviations
     worst = sorted(deviations, key=lambda name: -abs(deviations[name]))
     outside = [name for name in worst if abs(deviations[name]) > TOLERATED]
+    too_long = _too_long(samples, baseline)
+    if too_long and not outside:
+        return GateResult(Status.ERROR, None, TOLERATED, too_long)
     if outside:
         named = ", ".join(f"{_plainly(name)} {abs(deviations[name]):.1f}" for name in outside[:NAMED_MEASURES])
         reason = f"{len(outside)} of {len(deviations)} measures outside what is normal: {named} times what is tolerated"
     else:
-        most = f"{_plainly(worst[0])} differs most: {abs(deviations[worst[0]]):.0%} of what is tolerated"
-        reason = f"the picture is as it was ({most})"
+        most = f"largest deviation: {_plainly(worst[0])}, {abs(deviations[worst[0]]):.0%} of what is tolerated"
+        reason = f"the picture is within what is normal ({most})"
     names = [baseline.episodes[int(baseline.health.owners[position])].name for position in assessment.nearest]
     return GateResult(
         Status.FAIL if outside else Status.PASS,
@@ -141,14 +155,21 @@ def _plainly(measure: str) -> str:
     return _PLAIN_NAMES.get(measure, measure)
 
 
-def _most_drifted(window: "Window", baseline: Baseline) -> tuple[str, ...]:
-    """The frames whose embeddings are furthest from every episode's mean."""
-    frames = window.embeddings.astype(np.float32)
-    centres = np.stack([centre(points) for points in baseline.sketches]).astype(np.float32)
-    # |a - b|^2 = |a|^2 - 2ab + |b|^2: one product of matrices in place of (frames, episodes, dimensions) differences.
-    distance = np.square(frames).sum(1)[:, None] - 2.0 * frames @ centres.T + np.square(centres).sum(1)
+def _most_drifted(window: "Window", baseline: Baseline, causes: tuple[CauseFound, ...]) -> tuple[str, ...]:
+    """The frames to look at: where a repeat begins and ends, or else those least like any known condition."""
+    if causes[0].kind is Cause.FROZEN:
+        start, stop = longest_still(window.signals)
+        return tuple(dict.fromkeys((window.origins[start], window.origins[min(stop, len(window.origins) - 1)])))
+    frames = _flat(window.signals["luma"])
+    known = _flat(baseline.health.conditions["luma"])
+    # |a - b|^2 = |a|^2 - 2ab + |b|^2: one product of matrices in place of (frames, conditions, pixels) differences.
+    distance = np.square(frames).sum(1)[:, None] - 2.0 * frames @ known.T + np.square(known).sum(1)
     furthest = np.argsort(-distance.min(axis=1), kind="stable")[:DRIFTED_FRAMES]
     return tuple(window.origins[frame] for frame in furthest)
+
+
+def _flat(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return pictures.reshape(len(pictures), -1).astype(np.float32)
 
 
 def judge_embeddings(
@@ -210,11 +231,20 @@ def judge_embeddings(
     )
 
 
+def highest_normal(baseline: Baseline) -> float:
+    """The largest drift score of the baseline's own episodes; above the threshold normal footage fails."""
+    return float(baseline.calibration.null_scores_at(baseline.typical_samples).max())
+
+
+def least_visible(baseline: Baseline) -> float:
+    """The smallest distance, of 1, at which half the dimensions of an episode's length count as drifted."""
+    return float(np.median(baseline.calibration.scale_at(baseline.typical_samples))) * CRITICAL
+
+
 def weaknesses(baseline: Baseline) -> list[str]:
     """What whoever built a baseline should know before relying on it: one line each, none for a sound one."""
-    calibration = baseline.calibration
-    highest = float(calibration.null_scores_at(baseline.typical_samples).max())
-    visible = float(np.median(calibration.scale_at(baseline.typical_samples))) * CRITICAL
+    highest, visible = highest_normal(baseline), least_visible(baseline)
+    still = float(baseline.health.conditions["still_share"].max())
     found = [
         f"episode {baseline.episodes[position].name} looks like none of the others: if it shows a failure, leave it "
         "out; if it is normal, give more footage like it"
@@ -224,6 +254,11 @@ def weaknesses(baseline: Baseline) -> list[str]:
         found.append(
             f"some normal footage scores {highest:.2f}, above the threshold of {THRESHOLD:.2f}: expect false alarms; "
             "give more episodes that show what is normal"
+        )
+    if still > STILL_SHARE:
+        found.append(
+            f"an episode stands still for {still:.0%} of its time: a frozen camera will hardly be told; if the camera "
+            "hung, leave that episode out"
         )
     if visible > REACH:
         found.append(
@@ -242,12 +277,17 @@ def _unfit(frames: int, samples: int, baseline: Baseline) -> str | None:
             f"too few frames: {frames} readable, the baseline can judge {shortest:.0f} to {calibration.longest:.0f}; "
             "give a longer window, or build the baseline from shorter episodes"
         )
-    if samples > calibration.longest:
-        return (
-            f"the window is too long: {samples} samples, the baseline can judge {shortest:.0f} to "
-            f"{calibration.longest:.0f}; give a shorter window, or build the baseline from more footage"
-        )
-    return None
+    return _too_long(samples, baseline)
+
+
+def _too_long(samples: int, baseline: Baseline) -> str | None:
+    calibration = baseline.calibration
+    if samples <= calibration.longest:
+        return None
+    return (
+        f"the window is too long: {samples} samples, the baseline can judge {calibration.shortest:.0f} to "
+        f"{calibration.longest:.0f}; give a shorter window, or build the baseline from more footage"
+    )
 
 
 def _compare(score: float, null_scores: NDArray[np.float64]) -> NormalComparison:

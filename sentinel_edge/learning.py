@@ -14,6 +14,7 @@ from sentinel_edge.embedder import PREPROCESSING, Embedder
 from sentinel_edge.episodes import By, Piece, Rule, divide, require_suitable, suitable_rule
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.health import Learned, extend_health, learn_health
+from sentinel_edge.judge import highest_normal, least_visible
 from sentinel_edge.mask import Mask
 from sentinel_edge.sensitivity import measure_sensitivity
 from sentinel_edge.sources import Footage, Skipped
@@ -170,11 +171,32 @@ def extend_baseline(
         sensitivity={},
         fingerprint="",
     )
+    _require_still_seeing(baseline, extended, len(new))
     if sensitivity:
         extended = _with_sensitivity(extended, dict(enumerate(new, start=len(old))), read, embedder, progress)
     return extended, read.skipped
 
 
+def _require_still_seeing(before: Baseline, after: Baseline, added: int) -> None:
+    """Refuse an addition that blinds a baseline: one or two episodes unlike all others, or much shorter ones.
+
+    Raises:
+        SentinelError: What it would do.
+    """
+    highest, visible = highest_normal(after), least_visible(after)
+    if highest > MOST_UNLIKE >= highest_normal(before) or visible > NEARLY_BLIND >= least_visible(before):
+        raise SentinelError(
+            f"the {added} new episode(s) differ so from the known ones that the baseline would see little afterwards: "
+            f"its footage would score up to {highest:.2f}, and only distances above {visible:.2f} of 1 would count; "
+            "expected whole episodes like the known ones, or three or more of a new normal: give more of it, or build "
+            "a new baseline"
+        )
+
+
+MOST_UNLIKE = 0.5
+"""An addition after which the baseline's own footage scores more than this is refused."""
+NEARLY_BLIND = 0.9
+"""And one after which only larger distances than this, of 1, would count."""
 _MORE = "; more added by "
 
 
@@ -219,7 +241,7 @@ def _read(
     for clip in footage.clips:
         window = read_window([clip], embedder, fps, mask=mask, limit=limit, progress=report)
         done += len(window.embeddings)
-        clips.append(Piece(clip.name, window))
+        clips.append(Piece(footage.root.resolve().name if clip.name == "." else clip.name, window))
     require_readable([clip.window for clip in clips], footage.root)
     return _Read(footage, clips)
 

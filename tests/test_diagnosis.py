@@ -115,7 +115,7 @@ def test_a_sound_picture_of_something_else_is_a_scene_change() -> None:
     found = assessed(clean())
     (cause,) = diagnose(found, baseline(), picture_failed=False)
     assert cause.kind is Cause.SCENE_CHANGE
-    assert "the picture itself is sound" in cause.evidence
+    assert "changed more than the picture itself" in cause.evidence
 
 
 def test_a_content_gate_alone_names_what_is_likely_of_the_picture() -> None:

@@ -384,3 +384,12 @@ def test_killed_in_the_middle_the_old_file_is_as_it_was(here: Path) -> None:
     process.communicate()
     assert (here / "old.npz").read_bytes() == before
     assert sorted(path.name for path in here.iterdir()) == ["more", "old.npz"]
+
+
+def test_what_would_blind_a_baseline_is_refused(
+    past: list[Frame], whole: Baseline, embedder: Embedder, tmp_path: Path
+) -> None:
+    """Half an episode of quite another scene, which has no like and is much shorter: known, it would cost all sight."""
+    other = [np.roll(frame[::-1], 40, axis=1)[:, ::-1].copy() for frame in past[:10]]
+    with pytest.raises(SentinelError, match=r"the baseline would see little afterwards.*; expected whole episodes"):
+        extend_baseline(whole, footage(tmp_path / "other.avi", other), embedder)

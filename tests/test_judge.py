@@ -128,25 +128,32 @@ def test_a_threshold_and_alpha_are_the_embedding_gates_alone() -> None:
 
 @pytest.mark.parametrize("odd", [(3,), (0, 11, 23), (2, 5, 8, 13, 21)])
 def test_the_frames_named_are_the_odd_ones(odd: tuple[int, ...]) -> None:
-    embeddings = window(STRANGE).embeddings.copy()
+    signals = window(STRANGE).signals.copy()
     for rank, frame in enumerate(odd):
-        embeddings[frame] += np.float16(20 + 5 * rank)
-    found = judge(replace(window(STRANGE), embeddings=embeddings), known())
+        signals["luma"][frame, ::2] = 255 - 20 * (len(odd) - rank)
+    found = judge(replace(window(STRANGE), signals=signals), known())
     assert found.status is Status.FAIL
     assert len(found.most_drifted) == DRIFTED_FRAMES
     assert found.most_drifted[: len(odd)] == tuple(f"frame {frame}" for frame in reversed(odd)), "the furthest first"
 
 
-def test_distance_is_from_the_nearest_episode_not_from_their_middle() -> None:
-    days, nights = (Camera(1, dimensions=40, episode_effect=0.1) for _ in range(2))
-    nights.offset = nights.offset + 12.0
-    baseline = baseline_of([camera.episode(LENGTH) for _ in range(4) for camera in (days, nights)])
-    embeddings = np.concatenate([days.episode(12), nights.episode(12)])
-    middle = np.mean([days.episode(40).mean(axis=0), nights.episode(40).mean(axis=0)], axis=0)
-    embeddings[[4, 17]] = middle.astype(np.float16)
-    found = judge(window_of(embeddings, window(DIM).signals), baseline)
+def test_distance_is_from_the_nearest_condition_not_from_their_middle() -> None:
+    conditions, signals = known().health.conditions.copy(), window(STRANGE).signals.copy()
+    conditions["luma"][::2], conditions["luma"][1::2] = 200, 40
+    signals["luma"][::2], signals["luma"][1::2] = 200, 40
+    signals["luma"][[4, 17]] = 120
+    baseline = replace(known(), health=replace(known().health, conditions=conditions))
+    found = judge(replace(window(STRANGE), signals=signals), baseline)
     assert found.status is Status.FAIL
     assert set(found.most_drifted[:2]) == {"frame 4", "frame 17"}
+
+
+def test_of_a_frozen_camera_the_frames_named_are_where_the_repeat_begins_and_ends() -> None:
+    signals = window(NORMAL).signals.copy()
+    signals["change"][8:20] = 0.0
+    found = judge(replace(window(NORMAL), signals=signals), known())
+    assert (found.status, found.causes[0].kind) == (Status.FAIL, Cause.FROZEN)
+    assert found.most_drifted == ("frame 8", "frame 20")
 
 
 # What cannot be judged.
@@ -176,9 +183,9 @@ def test_where_one_gate_cannot_judge_the_others_fail_stands_and_its_pass_does_no
     assert [found.gates[EMBEDDING].status for found in (dim, normal)] == [Status.ERROR, Status.ERROR]
     assert (dim.gates[QUALITY].status, dim.status) == (Status.FAIL, Status.FAIL)
     assert dim.causes
-    assert (normal.gates[QUALITY].status, normal.status) == (Status.PASS, Status.ERROR)
+    assert (normal.gates[QUALITY].status, normal.status) == (Status.ERROR, Status.ERROR), "a PASS would mean nothing"
     assert normal.causes == ()
-    assert judge(too_long(NORMAL), known(), gates=(QUALITY,)).status is Status.PASS
+    assert judge(too_long(NORMAL), known(), gates=(QUALITY,)).status is Status.ERROR
 
 
 # The verdict.

@@ -119,12 +119,12 @@ def corrupt_tta_installed() -> bool:
     return all(importlib.util.find_spec(name) for name in ("corrupt_tta", "skimage", "PIL"))
 
 
-def all_damages(*, quick: bool = False, slow: bool = False) -> list[Damage]:
-    """Every kind and severity; `quick` takes a few of each source, `slow` adds those that take a second a frame."""
+def all_damages(*, quick: bool = False, slow: bool = False, worst: int = SEVEREST) -> list[Damage]:
+    """Every kind at severity 1 to `worst`; `quick` takes a few of each, `slow` adds those of a second a frame."""
     kinds: list[tuple[str, str]] = [(SABOTEUR, str(kind)) for kind in KINDS]
     if corrupt_tta_installed():
         kinds += [(CORRUPT_TTA, kind) for kind, theirs in THEIR_KINDS.items() if slow or not theirs.slow]
-    severities: Iterable[int] = SEVERITIES
+    severities: Iterable[int] = SEVERITIES[:worst]
     if quick:
         kinds = [(source, kind) for source, kind in kinds if kind in QUICK_KINDS]
         severities = QUICK_SEVERITIES
