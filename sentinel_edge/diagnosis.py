@@ -35,9 +35,9 @@ KEPT = 0.1
 some 190 blurred windows none came to 0.01, most starved encoders to 0.1 to 0.9."""
 HIDDEN = 0.12
 """Share of blocks from which a part of the scene is hidden: every failure that hides nothing changed fewer."""
-DRIFTS = 0.6
+DRIFTS = 0.5
 """Doublings of contrast lost to scattered light from which it is fog that drifts, not an object."""
-FLAT = 2.0
+FLAT = 3.0
 """Doublings of contrast lost from which there is no scene left to recognise: capped, drowned or dead, not moved."""
 UNEVEN = 0.2
 """A smear takes more than this share more of the edges across it than a blur of all directions would."""
@@ -97,7 +97,7 @@ def _strengths(assessment: Assessment, health: Health) -> dict[Cause, float]:
     veil = _veil(assessment)
     everywhere = {
         **_light(assessment, veil),
-        Cause.FOG: _part(assessment, "contrast", veil),
+        Cause.FOG: max(_part(assessment, "contrast", veil), _precipitation(assessment)),
         **({} if moved else _detail(assessment, health)),
     }
     hidden = 0.0 if moved or veil > DRIFTS else _hidden(assessment, health)
@@ -146,12 +146,24 @@ def _light(assessment: Assessment, veil: float) -> dict[Cause, float]:
     noise = _part(assessment, "noise", change["noise"] - DARK_NOISE * darker - lighter)
     # A veil draws every brightness towards its own.
     light = max(_part(assessment, "brightness", lighter - veil), assessment.deviations["clipped"])
+    snow = _precipitation(assessment) > 0.0
     return {
-        Cause.NOISE: noise,
+        Cause.NOISE: 0.0 if snow else noise,
         Cause.LOW_LIGHT: _part(assessment, "brightness", darker - veil),
-        # Light makes a picture no grainier than brighter: where both rise, what is bright is the grain (snow).
-        Cause.OVER_EXPOSURE: light if noise < LIKELY else 0.0,
+        Cause.OVER_EXPOSURE: 0.0 if snow else light,
     }
+
+
+def _precipitation(assessment: Assessment) -> float:
+    """Brightness and grain that rise together, in tolerances.
+
+    More light makes a picture no grainier than brighter, so what is bright is the grain: snow, frost, spray, something
+    lit before the lens.
+    """
+    change = assessment.changes
+    lighter = _part(assessment, "brightness", change["brightness"])
+    grain = _part(assessment, "noise", change["noise"] - max(0.0, change["brightness"]))
+    return max(lighter, grain) if min(lighter, grain) > LIKELY else 0.0
 
 
 def _colour(assessment: Assessment, health: Health, veil: float) -> float:
@@ -288,7 +300,7 @@ _SPEAKS: dict[Cause, tuple[tuple[str, int], ...]] = {
     Cause.FROZEN: (("frozen", 1),),
     Cause.COMPRESSION: (("blocks", 1), ("detail", -1)),
     Cause.COLOR_CAST: (("red", 1), ("red", -1), ("blue", 1), ("blue", -1), ("saturation", 1), ("saturation", -1)),
-    Cause.FOG: (("contrast", -1),),
+    Cause.FOG: (("contrast", -1), ("brightness", 1), ("noise", 1)),
 }
 """The measures that may speak for a cause, up (1) or down (-1), the plainest first."""
 

@@ -463,7 +463,7 @@ def test_a_webcams_pictures_are_cut_by_day_and_that_is_told_and_recorded(
         return str(facts["episodes_by"]), [episode.name for episode in baseline.episodes]
 
     assert built() == ("day", ["2023-06-13", "2023-06-14", "2023-06-15", "2023-06-16"])
-    assert built("--episode", "3") == ("count", [". 1/3", ". 2/3", ". 3/3"])
+    assert built("--episode", "3") == ("count", ["webcam 1/3", "webcam 2/3", "webcam 3/3"])
     monkeypatch.setenv("SENTINEL_EPISODE", "hour")
     rule, hours = built()
     assert rule == "hour, 32 joined into 4"

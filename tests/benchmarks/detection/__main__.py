@@ -85,7 +85,8 @@ def run(options: argparse.Namespace) -> tuple[str, dict[str, object]]:
                 for (trial, _), opinion in zip(asked, opinions, strict=True)
             ]
     progress.done(windows.read, time.monotonic() - start)
-    return report(outcomes, normals, _conditions(len(cameras)), _notes(normals, options))
+    conditions = _conditions(len(cameras)) | {"worst severity": options.worst}
+    return report(outcomes, normals, conditions, _notes(normals, options))
 
 
 def _trials(

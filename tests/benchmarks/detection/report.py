@@ -60,7 +60,7 @@ SHORT = (
     "clean windows called FAIL",
     "severity 1, at our false alarms",
     "severity 2, at our false alarms",
-    "severity 3 to 5, own threshold",
+    "severity {severe}, own threshold",
 )
 
 
@@ -75,7 +75,9 @@ def fill_in(readme: Path, values: Mapping[str, Any]) -> None:
 
 def short_table(values: Mapping[str, Any]) -> str:
     """The report in one table a stranger can read: a row a judge."""
-    lines = [f"| judge | {' | '.join(SHORT)} |", "|" + "---|" * (len(SHORT) + 1)]
+    worst = values["conditions"].get("worst severity", SEVERITIES[-1])
+    titles = " | ".join(SHORT).format(severe="3" if worst == 3 else f"3 to {worst}")
+    lines = [f"| judge | {titles} |", "|" + "---|" * (len(SHORT) + 1)]
     for name, entry in values["tables"]["judges"]["values"].items():
         rates, matched = entry["rates"], entry["at our false alarms"]
         cells = [rates["clean"], matched["severity 1"], matched["severity 2"], rates["severity 3 to 5"]]
