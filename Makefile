@@ -75,7 +75,11 @@ export: $(EXPORT_VENV)/installed ## make models/mobilenetv2.onnx and its card fr
 
 .PHONY: test
 test: $(VENV)/installed ## the tests, without those that need Docker or TensorFlow
-	@$(PYTHON) -m pytest -m 'not image and not export' $(PYTEST_FLAGS)
+	@$(PYTHON) -m pytest -m 'not slow and not image and not export' $(PYTEST_FLAGS)
+
+.PHONY: test-slow
+test-slow: $(VENV)/installed ## the tests that take many seconds each
+	@$(PYTHON) -m pytest -m slow $(PYTEST_FLAGS)
 
 .PHONY: test-export
 test-export: $(VENV)/installed $(EXPORT_VENV)/installed ## the tests of the export (installs TensorFlow, 1.7 GB)

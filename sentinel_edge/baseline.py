@@ -68,8 +68,8 @@ class Baseline:
         source: The footage's name.
         created_at: ISO 8601, UTC.
         episode_rule: What an episode is, in words (see `episodes`).
-        sensitivity: The least severity of each kind of failure that it catches, as measured; None where that was not
-            asked for, or not even the worst is caught.
+        sensitivity: The least severity of each kind of failure that it catches, as measured; None where not even the
+            worst is caught. Empty where that was not asked for, or could not be measured.
         fingerprint: SHA-256 of the file; empty before it is saved.
     """
 

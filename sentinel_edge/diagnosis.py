@@ -33,7 +33,7 @@ LOOKED_AT = 3
 KEPT = 0.1
 """Doublings of detail, by which blocks twice as rich in it must have lost less, that tell an encoder from a lens: of
 some 190 blurred windows none came to 0.01, most starved encoders to 0.1 to 0.9."""
-HIDDEN = 0.12
+HIDDEN_SHARE = 0.12
 """Share of blocks from which a part of the scene is hidden: every failure that hides nothing changed fewer."""
 DRIFTS = 0.5
 """Doublings of contrast lost to scattered light from which it is fog that drifts, not an object."""
@@ -102,7 +102,9 @@ def _strengths(assessment: Assessment, health: Health) -> dict[Cause, float]:
     }
     hidden = 0.0 if moved or veil > DRIFTS else _hidden(assessment, health)
     # What hides a part of the scene takes its light and its detail along.
-    everywhere = {cause: strength * max(0.0, 1.0 - hidden / (2 * HIDDEN)) for cause, strength in everywhere.items()}
+    everywhere = {
+        cause: strength * max(0.0, 1.0 - hidden / (2 * HIDDEN_SHARE)) for cause, strength in everywhere.items()
+    }
     # Something darker than all the scene, too, where the scene itself is no darker.
     cover = max(deviation["covered"], deviation["unlike"], -deviation["black"])
     return (
@@ -112,7 +114,7 @@ def _strengths(assessment: Assessment, health: Health) -> dict[Cause, float]:
             Cause.COLOR_CAST: _colour(assessment, health, veil),
             Cause.CAMERA_MOVED: deviation["moved"],
             # An object hides a part and leaves the rest as it was: what changed everywhere shows in parts as well.
-            Cause.OCCLUSION: 0.0 if moved else max(hidden / HIDDEN, cover - max(everywhere.values())),
+            Cause.OCCLUSION: 0.0 if moved else max(hidden / HIDDEN_SHARE, cover - max(everywhere.values())),
         }
     )
 

@@ -42,9 +42,9 @@ FRAME_SIGNALS = np.dtype(
 | clipped | share of pixels at white                                                                             |
 | change  | mean absolute difference to the next native frame (of pictures, to the next one), grey levels; NaN   |
 |         | where there is none                                                                                  |
-| edges   | mean gradient across, down and along both diagonals of a slightly smoothed picture, grey levels a    |
-|         | pixel times 8, for each band and column of blocks                                                    |
-| fine    | mean absolute Laplacian, likewise                                                                    |
+| edges   | mean gradient across, down and along both diagonals of a slightly smoothed picture, for each band    |
+|         | and column of blocks: 8 times grey levels a pixel (the diagonals 11 times), at most 255              |
+| fine    | mean absolute Laplacian of the same blocks, grey levels, at most 255                                 |
 | luma    | thumbnail, grey                                                                                      |
 | colour  | thumbnail, blue-green-red                                                                            |
 """
@@ -55,7 +55,7 @@ FrameSignals = NDArray[np.void]
 SMALL_PIXELS = 2**17
 """A picture of more pixels is halved until it has no more."""
 BAND_PIXELS = 2**16
-"""The bands have about so many pixels together."""
+"""The bands have about so many pixels together, or 16 rows each where that is more."""
 WHITE = 250
 STEP_PIXELS = 4
 """For `change` every so many-th pixel of every so many-th row is looked at."""

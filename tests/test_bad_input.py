@@ -168,6 +168,7 @@ def test_a_truncated_jpeg_among_good_ones_is_listed_and_the_rest_is_judged(foota
     assert set(skipped(verdict)) == {"003.jpg", "009.jpg"}
 
 
+@pytest.mark.slow
 def test_400_readable_pictures_among_10000_are_no_footage_to_judge_by(
     frames: list[Frame], tmp_path: Path, output: Path
 ) -> None:

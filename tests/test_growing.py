@@ -144,6 +144,7 @@ def both_ways(episodes: list[NDArray[np.float16]], added: int = 0) -> tuple[Cali
     return calibrate(episodes, sketches, lengths), again
 
 
+@pytest.mark.slow
 def test_a_calibration_learned_in_two_halves_is_nearly_that_of_both(
     campus_embeddings: tuple[NDArray[np.float16], NDArray[np.float16]],
 ) -> None:
@@ -179,6 +180,7 @@ def test_lengths_follow_the_new_typical_length_and_too_short_ones_go() -> None:
 # The whole, on real footage.
 
 
+@pytest.mark.slow
 def test_the_second_half_added_gives_nearly_the_decisions_of_all(
     whole: Baseline, in_halves: Baseline, later: Callable[[str, Callable[[Frame], Frame]], list[Window]]
 ) -> None:
@@ -196,6 +198,7 @@ def test_the_second_half_added_gives_nearly_the_decisions_of_all(
         assert set(statuses(later(str(failure), failure.on_clip()), grown)) == {Status.FAIL}, failure
 
 
+@pytest.mark.slow
 def test_a_new_normal_passes_from_then_on_and_other_changes_still_fail(
     past: list[Frame],
     whole: Baseline,
@@ -251,6 +254,7 @@ def test_of_the_two_most_alike_the_older_goes() -> None:
     assert _thin(sketches) == [e for e in range(22) if e not in (4, 9)]
 
 
+@pytest.mark.slow
 def test_thirty_episodes_one_by_one_stay_within_the_limits_and_what_is_rare_stays(
     past: list[Frame], embedder: Embedder, tmp_path: Path
 ) -> None:

@@ -69,6 +69,7 @@ def assert_defined(assessment: Assessment) -> None:
 # False alarms.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 2.5])
 def test_normal_pictures_score_below_one(ratio: float) -> None:
     scores = []
