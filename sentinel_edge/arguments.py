@@ -16,12 +16,24 @@ from sentinel_edge.errors import UsageError
 WIDTH = 100
 HELP = ("--help", "-h")
 Command = Callable[..., object]
+
+
+class Group:
+    """Commands under one name, as in `model list`: its methods, explained by its docstring."""
+
+
 Flag = NewType("Flag", str)
 """An option that may stand alone, for yes: a command says so by annotating it `Flag | None`."""
 YES, NO = "yes", "no"
 
 
-def canonical(arguments: Sequence[str], commands: Mapping[str, Command]) -> list[str]:
+def methods(commands: object) -> dict[str, Command | Group]:
+    """The public methods of an object, which are commands, and the groups among its attributes, in their order."""
+    groups = {name: value for name, value in vars(commands).items() if isinstance(value, Group)}
+    return {name: getattr(commands, name) for name in (*vars(type(commands)), *groups) if not name.startswith("_")}
+
+
+def canonical(arguments: Sequence[str], commands: Mapping[str, Command | Group], group: str = "") -> list[str]:
     """The command and its options as `--option=value`, each known, each with a value; a flag without one means yes.
 
     Raises:
@@ -29,18 +41,23 @@ def canonical(arguments: Sequence[str], commands: Mapping[str, Command]) -> list
     """
     name, *rest = arguments
     if name not in commands:
-        raise UsageError(f"unknown command {name!r}; expected one of {', '.join(commands)}{_meant(name, commands)}")
-    known = {f"--{option}": option for option in _options(commands[name])}
-    flags = _flags(commands[name])
+        raise UsageError(
+            f"unknown command {group + name!r}; expected one of {', '.join(commands)}{_meant(name, commands)}"
+        )
+    command = commands[name]
+    if isinstance(command, Group):
+        return [name, *canonical(rest, methods(command), f"{group}{name} ")]
+    known = {_shown(option): option for option in _options(command)}
+    flags = _flags(command)
     understood = [name]
     while rest:
         word = rest.pop(0)
         option, given, value = word.partition("=")
         if not word.startswith("-") or word in ("-", "--"):
-            raise UsageError(f"unexpected {word!r} for {name}; expected options only, as in --option VALUE")
+            raise UsageError(f"unexpected {word!r} for {group}{name}; expected options only, as in --option VALUE")
         if option not in known:
             raise UsageError(
-                f"unknown option {option} for {name}; expected one of {', '.join(known)}{_meant(option, known)}"
+                f"unknown option {option} for {group}{name}; expected one of {', '.join(known)}{_meant(option, known)}"
             )
         if not given and known[option] in flags:
             value = rest.pop(0) if rest and rest[0] in (YES, NO) else YES
@@ -48,21 +65,31 @@ def canonical(arguments: Sequence[str], commands: Mapping[str, Command]) -> list
             if not rest or rest[0].startswith("--"):
                 raise UsageError(f"{option} has no value; expected {option} VALUE, or {option}=VALUE")
             value = rest.pop(0)
-        understood.append(f"{option}={value}")
+        understood.append(f"--{known[option]}={value}")
     return understood
 
 
-def wanted_help(arguments: Sequence[str], commands: Mapping[str, Command], program: str, about: str) -> str | None:
+def wanted_help(
+    arguments: Sequence[str], commands: Mapping[str, Command | Group], program: str, about: str
+) -> str | None:
     """The help that was asked for, or None."""
     if not arguments or arguments[0] in HELP:
         return _overview(commands, program, about)
-    if arguments[0] in commands and any(word in HELP for word in arguments[1:]):
-        return _explain(arguments[0], commands[arguments[0]], program)
+    command = commands.get(arguments[0])
+    if isinstance(command, Group):
+        return wanted_help(arguments[1:], methods(command), f"{program} {arguments[0]}", inspect.getdoc(command) or "")
+    if command is not None and any(word in HELP for word in arguments[1:]):
+        return _explain(arguments[0], command, program)
     return None
 
 
 def _options(command: Command) -> list[str]:
     return [name for name in inspect.signature(command).parameters if name != "self"]
+
+
+def _shown(option: str) -> str:
+    """An option as it is typed: `exit_code` as `--exit-code`."""
+    return f"--{option.replace('_', '-')}"
 
 
 def _flags(command: Command) -> set[str]:
@@ -75,7 +102,7 @@ def _meant(word: str, known: Mapping[str, object]) -> str:
     return f" (did you mean {found[0]}?)" if found else ""
 
 
-def _overview(commands: Mapping[str, Command], program: str, about: str) -> str:
+def _overview(commands: Mapping[str, Command | Group], program: str, about: str) -> str:
     width = max(map(len, commands))
     lines = [f"usage: {program} COMMAND --option VALUE ...", "", *_wrapped(about, ""), "", "commands:"]
     for name, command in commands.items():
@@ -99,7 +126,7 @@ def _explain(name: str, command: Command, program: str) -> str:
         description = (
             f"{text_of_option.rstrip()} Needs no value; ={NO} takes it back." if option in flags else text_of_option
         )
-        lines += _wrapped(description, f"  {f'--{option}':<{width}}  ")
+        lines += _wrapped(description, f"  {_shown(option):<{width}}  ")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Where the model and the golden baseline that come with the package are."""
+"""Where the models and the golden baseline that come with the package are."""
 
 from pathlib import Path
 
@@ -31,3 +31,8 @@ def default_model() -> Path:
 def default_baseline() -> Path:
     """The golden baseline."""
     return _root() / "baseline" / "golden.npz"
+
+
+def default_registry() -> Path:
+    """The folder of the frame interpolators: a model registry."""
+    return _root() / "models" / "vfi"

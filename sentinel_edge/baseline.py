@@ -2,8 +2,8 @@
 
 Owns the file format: a NumPy `.npz` without pickles, at most 2 MB for 1280 dimensions however long the footage
 was. It keeps each episode's distribution apart (quantiles per dimension), the conditions of the camera's picture, what
-was calibrated on both, and a JSON header that says which model, preprocessing and sampling it was made with. A file is
-checked whole before anything of it is used.
+was calibrated on both, how well triplets of its frames were interpolated, and a JSON header that says which models,
+preprocessing and sampling it was made with. A file is checked whole before anything of it is used.
 """
 
 import hashlib
@@ -27,9 +27,12 @@ from sentinel_edge.errors import SentinelError
 from sentinel_edge.files import read_limited, write_atomically
 from sentinel_edge.health import MAX_CONDITIONS, SUMMARIES, Health
 from sentinel_edge.mask import Mask
+from sentinel_edge.performance import KEPT, SCORES, Performance
 
 FORMAT = "sentinel-edge baseline"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+WITHOUT_TRIPLETS = 2
+"""A version that knows nothing of interpolation; it can still be read."""
 MAX_EPISODES = 20
 """Keeps the file under 2 MB: 20 episodes x 32 quantiles x 1280 dimensions x 2 bytes = 1.6 MB, and 0.2 MB of health."""
 MAX_FILE_BYTES = 64 * 2**20
@@ -39,6 +42,7 @@ REBUILD = "build it again with `sentinel-edge baseline`"
 
 _ARRAYS = {"header", "sketches", "lengths", "scales", "null_scores", "null_counts"}
 _ARRAYS |= {"conditions", "owners", "runs", "tolerances", "summary_tolerances", "mask"}
+_TRIPLET_ARRAYS = {"triplet_scores", "triplet_owners", "triplet_strides"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Baseline:
         sensitivity: The least severity of each kind of failure that it catches, as measured; None where not even the
             worst is caught. Empty where that was not asked for, or could not be measured.
         fingerprint: SHA-256 of the file; empty before it is saved.
+        performance: How well interpolators did; None where it was made without one.
     """
 
     episodes: tuple[Episode, ...]
@@ -88,6 +93,7 @@ class Baseline:
     episode_rule: str
     sensitivity: Mapping[str, int | None] = field(default_factory=dict)
     fingerprint: str = ""
+    performance: Performance | None = None
 
     @property
     def typical_samples(self) -> float:
@@ -106,6 +112,7 @@ class Baseline:
             sketches=self.sketches[list(positions)],
             health=self.health.only(positions),
             outliers=tuple(positions.index(position) for position in self.outliers if position in positions),
+            performance=self.performance.only(positions) if self.performance else None,
         )
 
     def require_compatible(self, embedder: Embedder, fps: float | None) -> None:
@@ -151,6 +158,7 @@ def save_baseline(baseline: Baseline, path: Path) -> None:
     Raises:
         SentinelError: It cannot be written there.
     """
+    performance = baseline.performance or Performance.nothing(len(baseline.episodes))
     header = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -167,8 +175,8 @@ def save_baseline(baseline: Baseline, path: Path) -> None:
         "mask": baseline.mask.hidden.shape if baseline.mask else None,
         "sensitivity": dict(baseline.sensitivity),
         "episodes": [
-            {"name": episode.name, "frames": episode.frames, "samples": episode.samples}
-            for episode in baseline.episodes
+            {"name": episode.name, "frames": episode.frames, "samples": episode.samples, "interpolator": interpolator}
+            for episode, interpolator in zip(baseline.episodes, performance.interpolators, strict=True)
         ],
     }
     content = io.BytesIO()
@@ -186,6 +194,9 @@ def save_baseline(baseline: Baseline, path: Path) -> None:
         tolerances=baseline.health.tolerances,
         summary_tolerances=baseline.health.summary_tolerances,
         mask=baseline.mask.pack() if baseline.mask else np.zeros(0, np.uint8),
+        triplet_scores=performance.scores,
+        triplet_owners=performance.owners,
+        triplet_strides=performance.strides,
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -231,14 +242,15 @@ def _parse(content: bytes) -> Baseline:
         if "header" not in archive.files:
             raise _DamagedError("has no header, so it is not a baseline file")
         header = json.loads(bytes(archive["header"]).decode())
-        if header.get("format") != FORMAT or header.get("version") != FORMAT_VERSION:
+        if header.get("format") != FORMAT or header.get("version") not in (WITHOUT_TRIPLETS, FORMAT_VERSION):
             raise _DamagedError(
                 f"has format {header.get('format')!r} version {header.get('version')!r}; expected {FORMAT!r} "
                 f"version {FORMAT_VERSION}"
             )
-        if set(archive.files) != _ARRAYS or len(archive.files) != len(_ARRAYS):
-            raise _DamagedError(f"holds {sorted(archive.files)}; expected {sorted(_ARRAYS)}")
-        arrays = {name: archive[name] for name in sorted(_ARRAYS - {"header"})}
+        expected = _ARRAYS | _TRIPLET_ARRAYS if header["version"] == FORMAT_VERSION else _ARRAYS
+        if set(archive.files) != expected or len(archive.files) != len(expected):
+            raise _DamagedError(f"holds {sorted(archive.files)}; expected {sorted(expected)}")
+        arrays = {name: archive[name] for name in sorted(expected - {"header"})}
     return _assemble(header, arrays, hashlib.sha256(content).hexdigest())
 
 
@@ -277,6 +289,7 @@ def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) ->
         episode_rule=str(header["episode"]),
         sensitivity={str(kind): _severity(least) for kind, least in header["sensitivity"].items()},
         fingerprint=fingerprint,
+        performance=_performance(header, arrays),
     )
 
 
@@ -334,6 +347,28 @@ def _health(header: Any, arrays: dict[str, NDArray[Any]], episodes: int) -> Heal
     if not sound:
         raise _DamagedError("contradicts itself (conditions, runs or tolerances are out of order)")
     return Health(conditions, owners, runs, tolerances, summaries, piece_samples)
+
+
+def _performance(header: Any, arrays: dict[str, NDArray[Any]]) -> Performance | None:
+    if header["version"] != FORMAT_VERSION:
+        return None
+    scores, owners, strides = (arrays[name] for name in ("triplet_scores", "triplet_owners", "triplet_strides"))
+    interpolators = tuple(str(entry["interpolator"]) for entry in header["episodes"])
+    episodes, known = len(interpolators), len(owners) if owners.ndim == 1 else -1
+    _require("triplet_strides", strides, np.float64, (episodes,))
+    if known:  # a camera before which nothing ever moved leaves none
+        _require("triplet_scores", scores, np.float16, (known, len(SCORES)))
+        _require("triplet_owners", owners, np.int64, (known,))
+    sound = (
+        known <= episodes * KEPT
+        and ((owners >= 0) & (owners < episodes)).all()
+        and (np.diff(owners) >= 0).all()
+        and all((stride > 0) == bool(made) for stride, made in zip(strides.tolist(), interpolators, strict=True))
+        and (strides[owners] > 0).all()
+    )
+    if not sound:
+        raise _DamagedError("contradicts itself (scores of triplets, their owners or interpolators are out of order)")
+    return Performance(scores, owners, strides, interpolators) if any(interpolators) else None
 
 
 def _mask(header: Any, arrays: dict[str, NDArray[Any]]) -> Mask | None:

@@ -21,4 +21,5 @@ class Cause(StrEnum):
     COLOR_CAST = "color_cast"
     FOG = "fog"
     SCENE_CHANGE = "scene_change"
+    PERFORMANCE = "performance"
     UNKNOWN = "unknown"

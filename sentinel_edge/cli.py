@@ -11,9 +11,10 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from types import FrameType
@@ -26,34 +27,49 @@ from fire.decorators import SetParseFn
 
 import sentinel_edge
 from sentinel_edge import assets
-from sentinel_edge.arguments import Flag, canonical, wanted_help
+from sentinel_edge.arguments import Flag, canonical, methods, wanted_help
 from sentinel_edge.baseline import Baseline, load_baseline, save_baseline
 from sentinel_edge.calibration import ALPHA, MIN_EPISODES, THRESHOLD
+from sentinel_edge.canary import MAX_BLOCKS, CanaryOptions, run_canary
+from sentinel_edge.canary_state import Settings
 from sentinel_edge.causes import Cause
+from sentinel_edge.decision import Guards, Policy
 from sentinel_edge.describe import as_text, describe
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.episodes import Rule
 from sentinel_edge.errors import SentinelError, UsageError, one_line
-from sentinel_edge.judge import weaknesses
+from sentinel_edge.evidence import BLOCK_S, Plan
+from sentinel_edge.excerpt import DEFAULT_MEGABYTES, DEFAULT_SECONDS, MEGABYTE, take_excerpt
+from sentinel_edge.history import Action
+from sentinel_edge.judge import MAX_FURTHEST, weaknesses
 from sentinel_edge.learning import DEFAULT_FPS, build_baseline, extend_baseline
 from sentinel_edge.mask import load_mask
 from sentinel_edge.model_card import load_model
+from sentinel_edge.model_commands import Answer, ModelCommands
 from sentinel_edge.monitor import CheckOptions, check
-from sentinel_edge.report import summary
+from sentinel_edge.offline_gate import HOLDOUT, EvaluateOptions, evaluate
+from sentinel_edge.red_phone import DecideOptions, answer
+from sentinel_edge.report import aligned, summary
 from sentinel_edge.saboteur import sabotage
 from sentinel_edge.sources import Skipped, find_footage
 from sentinel_edge.values import (
+    acknowledged_option,
     episode_option,
     flag_option,
     gates_option,
+    given,
+    interpolator_option,
     kind_option,
+    moment_option,
     named_path,
     number_option,
     optional,
     path_option,
     whole_option,
+    word_option,
 )
 from sentinel_edge.verdict import MAX_LISTED, Status
+from sentinel_edge.watched_model import Watched, watched_interpolator
 
 PROGRAM = "sentinel-edge"
 USAGE_EXIT = 2
@@ -70,6 +86,10 @@ class Commands:
 
     def __init__(self) -> None:
         self._job: Job | None = None
+        self.model = ModelCommands(self._answer)
+
+    def _answer(self, work: Callable[[], Answer]) -> None:
+        self._job = lambda: _print(work())
 
     @SetParseFn(str)
     def check(
@@ -83,7 +103,9 @@ class Commands:
         alpha: str | None = None,
         fps: str | None = None,
         gates: str | None = None,
+        interpolator: str | None = None,
         threads: str | None = None,
+        evidence: str | None = None,
     ) -> None:
         """Judge footage against a baseline. Exit code 0 is PASS, 3 FAIL, 1 could not judge, 2 usage.
 
@@ -98,9 +120,13 @@ class Commands:
             threshold: Share of drifted dimensions above which the verdict is FAIL. Default: 0.3.
             alpha: Significance level for each dimension. Default: 0.05.
             fps: Samples a second of video. Default: the baseline's own; another rate is refused.
-            gates: What decides: embedding (what is seen), quality (the picture itself), or embedding,quality.
-                Default: both; FAIL when either fails.
+            gates: What decides: embedding (what is seen), quality (the picture itself), performance (how well the
+                interpolator does), or several with commas between. Default: all; FAIL when any fails.
+            interpolator: The model whose performance is watched: champion (of the models that come with the package),
+                none, an ONNX file with its card beside it, or a registry's folder. Default: champion.
             threads: Inference workers. Default: one a core.
+            evidence: On FAIL, write so many of the frames most unlike the baseline, 0 to 20, as OUTPUT/evidence/*.jpg;
+                what the baseline's mask hides is black. Default: 0.
         """
         options = CheckOptions(
             incoming=path_option("incoming", incoming),
@@ -111,7 +137,9 @@ class Commands:
             alpha=number_option("alpha", alpha, ALPHA, 0.0, 1.0),
             fps=optional("fps", fps, lambda text: number_option("fps", text, DEFAULT_FPS, 0.0, math.inf)),
             gates=gates_option(gates),
+            interpolator=interpolator_option(interpolator),
             threads=optional("threads", threads, lambda text: whole_option("threads", text, 1, 1, 256)),
+            evidence=whole_option("evidence", evidence, 0, 0, MAX_FURTHEST),
         )
         self._job = lambda: _check(options)
 
@@ -126,6 +154,7 @@ class Commands:
         episode: str | None = None,
         fps: str | None = None,
         mask: str | None = None,
+        interpolator: str | None = None,
         sensitivity: Flag | None = None,
         threads: str | None = None,
     ) -> None:
@@ -150,6 +179,8 @@ class Commands:
             fps: Samples a second of video; checks will use the same. Default: 5.
             mask: A picture in black and white, laid over the whole frame: what is black is left out, here and in
                 every check. Default: nothing is left out.
+            interpolator: The model whose performance is watched: champion (of the models that come with the package),
+                none, an ONNX file with its card beside it, or a registry's folder. Default: champion.
             sensitivity: Measure what is caught: parts of the footage are damaged by noise, blur and low light of rising
                 severity, and judged. `sentinel-edge describe` tells the result.
             threads: Inference workers. Default: one a core.
@@ -166,6 +197,7 @@ class Commands:
             episode=rule,
             fps=optional("fps", fps, lambda text: number_option("fps", text, DEFAULT_FPS, 0.0, math.inf)),
             mask=optional("mask", mask, lambda text: named_path("mask", text)),
+            interpolator=interpolator_option(interpolator),
             sensitivity=flag_option("sensitivity", sensitivity),
             threads=optional("threads", threads, lambda text: whole_option("threads", text, 1, 1, 256)),
         )
@@ -182,6 +214,81 @@ class Commands:
         """
         path = path_option("baseline", baseline, assets.default_baseline)
         self._job = lambda: _describe(path)
+
+    @SetParseFn(str)
+    def decide(
+        self,
+        *,
+        verdict: str | None = None,
+        exit_code: str | None = None,
+        history: str | None = None,
+        output: str | None = None,
+        policy: str | None = None,
+        fails_needed: str | None = None,
+        of_last: str | None = None,
+        cooldown_hours: str | None = None,
+        daily_maximum: str | None = None,
+        maintenance_until: str | None = None,
+        acknowledged: str | None = None,
+        red_phone: str | None = None,
+        retrainings: str | None = None,
+        repairs: str | None = None,
+        run_url: str | None = None,
+    ) -> None:
+        """Decide what a verdict calls for: nothing, a retraining, or a repair of the camera. Calls nobody itself.
+
+        Writes OUTPUT/decision.json, OUTPUT/outputs (name=value lines, as GITHUB_OUTPUT takes them), OUTPUT/summary.md
+        and, of a call for repair, OUTPUT/repair.md. Exit code 0: decided. 1: there is no verdict to trust (ERROR, torn,
+        or another exit code than it promises), or it is not known what is under way; nothing is called for then.
+        Each option can also be set as an environment variable: SENTINEL_POLICY and so on.
+
+        Args:
+            verdict: The verdict.json of a check.
+            exit_code: What that check ended with.
+            history: The file that remembers earlier checks; made where there is none. Losing it is safe.
+            output: Folder for the decision.
+            policy: by-cause (faults of the camera call for repair, what can be learned for retraining), or always
+                (every FAIL retrains). Default: by-cause.
+            fails_needed: Failures among the last --of-last checks before anything is called for. Default: 1.
+            of_last: How many checks count, this one included; only those against the same baseline. Default: 1.
+            cooldown_hours: Least time between two retrainings. Default: 20.
+            daily_maximum: Most retrainings in any 24 hours. Default: 1.
+            maintenance_until: Until this date (its end, UTC) or time nothing is called for.
+            acknowledged: Causes that are known, and until when, as fog:2026-12-01,scene_change:2026-12-05. A FAIL with
+                no other cause calls for nothing.
+            red_phone: on or off; off calls for nothing, ever. Default: on.
+            retrainings: What `gh run list --workflow retrain.yml --json databaseId,status,createdAt` printed: at most
+                one retraining is under way at a time.
+            repairs: What `gh issue list --label sentinel-repair --json number,title` printed: an open call is not
+                repeated.
+            run_url: Where a person finds the run that asks.
+        """
+        if given("exit-code", exit_code) is None:
+            raise UsageError("--exit-code is missing: expected what the check ended with, as in --exit-code 3")
+        of = whole_option("of-last", of_last, 1, 1, 100)
+        guards = Guards(
+            policy=Policy(word_option("policy", policy, Policy.BY_CAUSE, tuple(Policy))),
+            fails_needed=whole_option("fails-needed", fails_needed, 1, 1, of),
+            of_last=of,
+            cooldown=timedelta(hours=whole_option("cooldown-hours", cooldown_hours, 20, 0, 10_000)),
+            daily_maximum=whole_option("daily-maximum", daily_maximum, 1, 0, 1000),
+            maintenance_until=optional(
+                "maintenance-until", maintenance_until, lambda text: moment_option("maintenance-until", text)
+            ),
+            acknowledged=acknowledged_option(acknowledged),
+            connected=word_option("red-phone", red_phone, "on", ("on", "off")) == "on",
+        )
+        options = DecideOptions(
+            verdict=path_option("verdict", verdict),
+            exit_code=whole_option("exit-code", exit_code, 0, 0, 255),
+            history=path_option("history", history),
+            output=path_option("output", output),
+            guards=guards,
+            retrainings=optional("retrainings", retrainings, lambda text: named_path("retrainings", text)),
+            repairs=optional("repairs", repairs, lambda text: named_path("repairs", text)),
+            run_url=given("run-url", run_url) or "",
+        )
+        self._job = lambda: _decide(options)
 
     @SetParseFn(str)
     def sabotage(
@@ -208,6 +315,120 @@ class Commands:
         level = whole_option("severity", severity, 3, 0, 5)
         number = whole_option("seed", seed, 0, 0, 2**63 - 1)
         self._job = lambda: _sabotage(source_path, chosen, level, output_path, number)
+
+    @SetParseFn(str)
+    def excerpt(
+        self,
+        *,
+        source: str | None = None,
+        output: str | None = None,
+        megabytes: str | None = None,
+        seconds: str | None = None,
+    ) -> None:
+        """Take from footage what retraining and a refreshed baseline need, bounded in size, without any loss.
+
+        What fits is copied byte for byte. Else stretches at the footage's own rate are taken evenly over its time:
+        runs of pictures as they are, videos cut at key frames as they are or, where that cannot be, written again
+        without loss.
+
+        Args:
+            source: An image folder, a video, or a folder of videos or of image folders.
+            output: The folder to make; it must not exist or be empty.
+            megabytes: What all files together may take, in millions of bytes. Default: 100.
+            seconds: Length of a stretch. Five pictures count as a second. Default: 4.
+        """
+        source_path, output_path = named_path("source", source), named_path("output", output)
+        limit = int(number_option("megabytes", megabytes, DEFAULT_MEGABYTES, 0.0, 1e9) * MEGABYTE)
+        length = number_option("seconds", seconds, DEFAULT_SECONDS, 0.0, 3600.0)
+        self._job = lambda: _excerpt(source_path, output_path, limit, length)
+
+    @SetParseFn(str)
+    def evaluate(
+        self,
+        *,
+        champion: str | None = None,
+        challenger: str | None = None,
+        new: str | None = None,
+        golden: str | None = None,
+        output: str | None = None,
+        control: str | None = None,
+        holdout: str | None = None,
+        block: str | None = None,
+    ) -> None:
+        """Hold a challenger against the champion. Exit code 0 accepted, 3 refused, 1 could not judge, 2 usage.
+
+        The challenger must be better on the last part of each new clip, lose at most 0.2 dB on golden footage, beat the
+        control, work on every frame, and be at most 1.2 times as slow. Writes OUTPUT/evaluation.json.
+
+        Args:
+            champion: The interpolator in service: an ONNX file, its card beside it.
+            challenger: The one that wants to replace it, likewise.
+            new: Footage of the changed world, a video or a folder of videos.
+            golden: Footage of the world as it was, likewise.
+            output: Folder for the result.
+            control: An interpolator that was trained as long on old footage alone. Default: none.
+            holdout: Share in time of each new clip, its last, that is looked at: what was not trained on. Default:
+                0.25.
+            block: Seconds of neighbouring triplets that count as one observation, at least. Default: 2.
+        """
+        options = EvaluateOptions(
+            champion=named_path("champion", champion),
+            challenger=named_path("challenger", challenger),
+            new=named_path("new", new),
+            golden=named_path("golden", golden),
+            output=named_path("output", output),
+            control=None if control is None else named_path("control", control),
+            holdout=number_option("holdout", holdout, HOLDOUT, 0.0, 1.0),
+            block_s=number_option("block", block, BLOCK_S, 0.0, 3600.0),
+        )
+        self._job = lambda: _evaluate(options)
+
+    @SetParseFn(str)
+    def canary(
+        self,
+        *,
+        incoming: str | None = None,
+        state: str | None = None,
+        output: str | None = None,
+        registry: str | None = None,
+        share: str | None = None,
+        maximum: str | None = None,
+        block: str | None = None,
+        decide: Flag | None = None,
+        restart: Flag | None = None,
+    ) -> None:
+        """Let champion and challenger work side by side. Exit code 0 promoted, 3 rolled back, 1 undecided, 2 usage.
+
+        Both are scored on every triplet, block by block, until the challenger is proven better, or is not: then the
+        champion stays. What is known is written to STATE after every block; run again, also after a kill or with more
+        footage, it goes on from there. Writes OUTPUT/canary.json.
+
+        Args:
+            incoming: Footage that neither was trained on: a video or a folder of videos.
+            state: The file that survives a restart.
+            output: Folder for the result.
+            registry: The folder of the versions. Default: the one that comes with the package.
+            share: Of the frames, served by the challenger. Default: 0.2.
+            maximum: Blocks after which a challenger that is not proven is rolled back. Default: 60.
+            block: Seconds of neighbouring triplets that count as one observation, at least. Default: 2.
+            decide: Promote or reject the challenger in the registry.
+            restart: Forget what the state holds.
+        """
+        settings = Settings(
+            share=str(number_option("share", share, float(Settings().share), 0.0, 1.0)),
+            block_s=number_option("block", block, BLOCK_S, 0.0, 3600.0),
+            plan=Plan(maximum=whole_option("maximum", maximum, Plan().maximum, 1, MAX_BLOCKS)),
+        )
+        options = CanaryOptions(
+            registry=path_option("registry", registry, assets.default_registry),
+            incoming=named_path("incoming", incoming),
+            state=named_path("state", state),
+            output=named_path("output", output),
+            settings=settings,
+            decide=flag_option("decide", decide),
+            restart=flag_option("restart", restart),
+        )
+        self._job = lambda: _canary(options)
 
     @SetParseFn(str)
     def version(self, *, model: str | None = None, baseline: str | None = None) -> None:
@@ -250,7 +471,7 @@ def run(arguments: list[str]) -> int:
 def _understand(arguments: list[str]) -> Job:
     """What the arguments ask for, as a job to run."""
     commands = Commands()
-    known = {name: getattr(commands, name) for name in vars(Commands) if not name.startswith("_")}
+    known = methods(commands)
     if arguments == ["--version"]:
         arguments = ["version"]
     text = wanted_help(arguments, known, PROGRAM, Commands.__doc__ or "")
@@ -301,8 +522,11 @@ def _tell(text: str) -> int:
 
 
 def _check(options: CheckOptions) -> int:
+    warnings: list[str] = []
     with _Progress("frames embedded") as progress:
-        verdict = check(options, progress=progress.show)
+        verdict = check(options, progress=progress.show, warn=warnings.append)
+    for warning in warnings:
+        _complain(warning, verdict.exit_code)
     terminal = _on_terminal()
     if verdict.status is Status.ERROR and not terminal:
         _complain(verdict.message, ERROR_EXIT)
@@ -311,6 +535,11 @@ def _check(options: CheckOptions) -> int:
     except SentinelError as error:  # the two files say it all the same, and the exit code must not contradict them
         _complain(error, verdict.exit_code)
     return verdict.exit_code
+
+
+def _print(answer: Answer) -> int:
+    _tell(answer.text if _on_terminal() else json.dumps(answer.facts))
+    return answer.code
 
 
 def _on_terminal() -> bool:
@@ -328,6 +557,7 @@ class _BuildOptions:
     episode: Rule | None
     fps: float | None
     mask: Path | None
+    interpolator: Path | Watched
     sensitivity: bool
     threads: int | None
 
@@ -341,6 +571,8 @@ def _build(options: _BuildOptions) -> int:
         known.require_compatible(embedder, options.fps)
         if mask:
             known.require_mask(mask)
+    videos = any(clip.is_video for clip in footage.clips)
+    interpolator = watched_interpolator(options.interpolator) if videos else None
     with _Progress("frames embedded") as progress:
         if known:
             baseline, skipped = extend_baseline(
@@ -349,6 +581,7 @@ def _build(options: _BuildOptions) -> int:
                 embedder,
                 episode=options.episode,
                 sensitivity=options.sensitivity,
+                interpolator=interpolator,
                 progress=progress.show,
             )
         else:
@@ -359,6 +592,7 @@ def _build(options: _BuildOptions) -> int:
                 episode=options.episode,
                 mask=mask,
                 sensitivity=options.sensitivity,
+                interpolator=interpolator,
                 progress=progress.show,
             )
     save_baseline(baseline, options.output)
@@ -368,7 +602,7 @@ def _build(options: _BuildOptions) -> int:
     if options.sensitivity and not baseline.sensitivity:
         _complain("sensitivity cannot be measured: every episode fails as it is, without its own in the baseline", 0)
     facts = _facts(baseline, options.output, skipped)
-    return _tell(_aligned(facts) if _on_terminal() else json.dumps(facts))
+    return _tell("\n".join(aligned(facts)) if _on_terminal() else json.dumps(facts))
 
 
 def _facts(baseline: Baseline, output: Path, skipped: Sequence[Skipped]) -> dict[str, object]:
@@ -397,6 +631,16 @@ def _describe(path: Path) -> int:
     return _tell(as_text(description) if _on_terminal() else description.to_json())
 
 
+def _decide(options: DecideOptions) -> int:
+    outcome = answer(options)
+    for remark in outcome.remarks:
+        _complain(remark, 0)
+    if outcome.decision.action is Action.ERROR:
+        _complain(outcome.decision.reason, ERROR_EXIT)
+    _tell("\n".join(aligned(outcome.facts)) if _on_terminal() else json.dumps(outcome.facts))
+    return ERROR_EXIT if outcome.decision.action is Action.ERROR else 0
+
+
 def _sabotage(source: Path, kind: Cause, severity: int, output: Path, seed: int) -> int:
     made = sabotage(source, kind, severity, output, seed=seed)
     _list_skipped(made.skipped)
@@ -409,7 +653,35 @@ def _sabotage(source: Path, kind: Cause, severity: int, output: Path, seed: int)
         "frames": made.frames,
         "skipped": len(made.skipped),
     }
-    return _tell(_aligned(facts) if _on_terminal() else json.dumps(facts))
+    return _tell("\n".join(aligned(facts)) if _on_terminal() else json.dumps(facts))
+
+
+def _excerpt(source: Path, output: Path, limit: int, seconds: float) -> int:
+    with _Progress("files taken") as progress:
+        taken = take_excerpt(source, output, limit=limit, seconds=seconds, progress=progress.show)
+    _list_skipped(taken.skipped)
+    facts = {
+        "output": str(output),
+        "files": taken.files,
+        "bytes": taken.size,
+        "seconds": round(taken.seconds, 2),
+        "share": round(taken.share, 4),
+        "complete": taken.complete,
+        "skipped": len(taken.skipped),
+    }
+    return _tell("\n".join(aligned(facts)) if _on_terminal() else json.dumps(facts))
+
+
+def _evaluate(options: EvaluateOptions) -> int:
+    with _Progress("triplets compared") as progress:
+        found = evaluate(options, progress=progress.show)
+    return _print(Answer(found.facts, found.table, found.exit_code))
+
+
+def _canary(options: CanaryOptions) -> int:
+    with _Progress("blocks weighed") as progress:
+        found = run_canary(options, progress=progress.show)
+    return _print(Answer(found.facts, found.table, found.exit_code))
 
 
 def _version(model: Path, baseline: Path) -> int:
@@ -424,7 +696,7 @@ def _version(model: Path, baseline: Path) -> int:
         "baseline": f"{golden.source}, {len(golden.episodes)} episodes, made {golden.created_at}, "
         f"sha256 {golden.fingerprint[:12]}",
     }
-    return _tell(_aligned(facts))
+    return _tell("\n".join(aligned(facts)))
 
 
 def _list_skipped(skipped: Sequence[Skipped]) -> None:
@@ -432,11 +704,6 @@ def _list_skipped(skipped: Sequence[Skipped]) -> None:
         _complain(one_line(f"skipped {entry.name}: {entry.reason}"), 0)
     if len(skipped) > MAX_LISTED:
         _complain(f"skipped {len(skipped) - MAX_LISTED} more", 0)
-
-
-def _aligned(facts: Mapping[str, object]) -> str:
-    width = max(map(len, facts))
-    return "\n".join(one_line(f"{name:<{width}}  {value}") for name, value in facts.items())
 
 
 _REDRAW_S = 0.2

@@ -12,8 +12,10 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.condition import WHOLE
 from sentinel_edge.corruptions import SEVEREST, strength
 from sentinel_edge.errors import one_line
-from sentinel_edge.health import FROZEN, FROZEN_SHARE, HIDDEN, MAX_PIECES, SUMMARIES
+from sentinel_edge.health import FROZEN, FROZEN_SHARE, HIDDEN, SUMMARIES
 from sentinel_edge.judge import weaknesses
+from sentinel_edge.performance import Performance, normal_scores
+from sentinel_edge.report import aligned
 
 MEASURE_IT = "not measured: build it again, or add to it, with --sensitivity"
 STRENGTHS: dict[Cause, Callable[[float], str]] = {
@@ -68,6 +70,7 @@ class Description:
         tolerated: The same in words.
         weaknesses: What to know before relying on it.
         sensitivity: What it catches, by kind of failure; empty where that was not measured.
+        performance: How well the watched model did, in words; None where none was watched.
     """
 
     source: str
@@ -90,6 +93,7 @@ class Description:
     tolerated: dict[str, str]
     weaknesses: tuple[str, ...]
     sensitivity: dict[str, Caught]
+    performance: str | None
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -126,6 +130,7 @@ def describe(baseline: Baseline) -> Description:
         tolerated={_TOLD[measure][0]: _TOLD[measure][1](value) for measure, value in tolerances.items()},
         weaknesses=tuple(weaknesses(baseline)),
         sensitivity={kind: _caught(kind, least) for kind, least in baseline.sensitivity.items()},
+        performance=_performance(baseline.performance),
     )
 
 
@@ -136,7 +141,7 @@ def as_text(description: Description) -> str:
         "none, all of the picture is looked at" if told.mask is None else f"{told.mask:.0%} of the picture is looked at"
     )
     seconds = f"{_duration(told.shortest_window_s)} to {_duration(told.longest_window_s)}"
-    lines = _aligned(
+    lines = aligned(
         {
             "source": told.source,
             "made": told.created_at,
@@ -144,12 +149,12 @@ def as_text(description: Description) -> str:
             "model": told.model,
             "rate": f"{told.fps:g} samples a second of video",
             "mask": mask,
+            "interpolated": told.performance or "nothing; the performance of no model can be judged",
             "windows": f"{told.shortest_window} to {told.longest_window} samples (of video {seconds})",
             "normal score": f"{told.normal_score:.2f}, at most {told.highest_normal_score:.2f} (above "
             f"{told.threshold:.2f} is FAIL)",
             "episodes by": told.episodes_by,
-        },
-        indent="",
+        }
     )
     width = max(len(one_line(episode.name)) for episode in told.episodes)
     lines += ["", f"{len(told.episodes)} episodes"]
@@ -162,14 +167,28 @@ def as_text(description: Description) -> str:
         "",
         f"what the picture of {told.typical_samples:.0f} samples may differ by from the most similar one known",
     ]
-    lines += _aligned(told.tolerated)
+    lines += aligned(told.tolerated, indent="  ")
     lines += ["", "failures it catches"]
     if told.sensitivity:
-        lines += _aligned({kind: caught.means for kind, caught in told.sensitivity.items()})
+        lines += aligned({kind: caught.means for kind, caught in told.sensitivity.items()}, indent="  ")
     else:
         lines.append(f"  {MEASURE_IT}")
     lines += ["", "weaknesses", *(f"  {one_line(weakness)}" for weakness in told.weaknesses or ("none found",))]
     return "\n".join(lines)
+
+
+def _performance(known: Performance | None) -> str | None:
+    if known is None:
+        return None
+    normal = normal_scores(known)
+    makers = ", ".join(dict.fromkeys(maker[:12] for maker in known.interpolators if maker))
+    if not normal:
+        return f"too few triplets, by {makers}"
+    gain, alike = normal["psnr_gain"], normal["ssim"]
+    return (
+        f"{len(known.scores)} triplets by {makers}, {gain[0]:.1f} to {gain[1]:.1f} dB better than averaging, "
+        f"similarity {alike[0]:.2f} to {alike[1]:.2f}"
+    )
 
 
 def _caught(kind: str, least: int | None) -> Caught:
@@ -214,7 +233,7 @@ _TOLD: dict[str, tuple[str, Callable[[float], str]]] = {
 def _tolerances(baseline: Baseline) -> dict[str, float]:
     """Tolerances by measure, for a window of typical length."""
     health = baseline.health
-    level = health.level(min(MAX_PIECES, max(1, round(baseline.typical_samples / health.piece_samples))))
+    level = health.level(health.pieces(baseline.typical_samples))
     values = [
         *health.tolerances[level][: len(WHOLE)].tolist(),
         *health.summary_tolerances[level].tolist(),
@@ -231,8 +250,3 @@ def _duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
-
-
-def _aligned(facts: dict[str, str], indent: str = "  ") -> list[str]:
-    width = max(map(len, facts))
-    return [one_line(f"{indent}{name:<{width}}  {value}") for name, value in facts.items()]

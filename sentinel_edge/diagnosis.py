@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.condition import BLOCKS, Conditions, Measures, Views, displacement, places, whole
-from sentinel_edge.health import Assessment, Health
+from sentinel_edge.health import SOME_DETAIL, Assessment, Health, detail_change, shown_by
 from sentinel_edge.quality import DIRECTIONS
 from sentinel_edge.verdict import CauseFound
 
@@ -46,7 +46,6 @@ FAINT = 0.1
 DARK_NOISE = 3.0
 """Doublings of noise that one of darkness explains: few photons, a steeper tone curve, and gain."""
 _SEEN_EDGES = 8.0
-_SEEN_DETAIL = 0.5
 
 
 def diagnose(assessment: Assessment, health: Health, *, picture_failed: bool) -> tuple[CauseFound, ...]:
@@ -94,10 +93,10 @@ def _strengths(assessment: Assessment, health: Health) -> dict[Cause, float]:
     if change["unlike"] > UNRELATED and change["contrast"] > -FLAT and not moved:
         # Of another scene: no measure compares like with like.
         return {Cause.SCENE_CHANGE: assessment.score} | frozen
-    veil = _veil(assessment)
+    veil, snow = _veil(assessment), _precipitation(assessment)
     everywhere = {
-        **_light(assessment, veil),
-        Cause.FOG: max(_part(assessment, "contrast", veil), _precipitation(assessment)),
+        **_light(assessment, veil, snowing=snow > 0.0),
+        Cause.FOG: max(_part(assessment, "contrast", veil), snow),
         **({} if moved else _detail(assessment, health)),
     }
     hidden = 0.0 if moved or veil > DRIFTS else _hidden(assessment, health)
@@ -141,18 +140,17 @@ def _veil(assessment: Assessment) -> float:
     return max(0.0, -change["contrast"] - max(0.0, -change["brightness"]) - drowned)
 
 
-def _light(assessment: Assessment, veil: float) -> dict[Cause, float]:
-    """Darkness, too much light, and noise."""
+def _light(assessment: Assessment, veil: float, *, snowing: bool) -> dict[Cause, float]:
+    """Darkness, too much light, and noise; where it snows, brightness and grain are the snow's."""
     change = assessment.changes
     darker, lighter = max(0.0, -change["brightness"]), max(0.0, change["brightness"])
     noise = _part(assessment, "noise", change["noise"] - DARK_NOISE * darker - lighter)
     # A veil draws every brightness towards its own.
     light = max(_part(assessment, "brightness", lighter - veil), assessment.deviations["clipped"])
-    snow = _precipitation(assessment) > 0.0
     return {
-        Cause.NOISE: 0.0 if snow else noise,
+        Cause.NOISE: 0.0 if snowing else noise,
         Cause.LOW_LIGHT: _part(assessment, "brightness", darker - veil),
-        Cause.OVER_EXPOSURE: 0.0 if snow else light,
+        Cause.OVER_EXPOSURE: 0.0 if snowing else light,
     }
 
 
@@ -201,8 +199,7 @@ def _detail(assessment: Assessment, health: Health) -> dict[Cause, float]:
 
 
 def _tolerances(assessment: Assessment, health: Health) -> Measures:
-    level = int(np.searchsorted(health.runs, len(assessment.conditions), side="right")) - 1
-    return np.asarray(health.tolerances[level], np.float64)
+    return np.asarray(health.tolerances[health.level(len(assessment.conditions))], np.float64)
 
 
 def _detail_lost(assessment: Assessment, health: Health) -> tuple[float, bool]:
@@ -210,12 +207,12 @@ def _detail_lost(assessment: Assessment, health: Health) -> tuple[float, bool]:
     tolerances = _tolerances(assessment, health)
     fine, light = places("fine"), places("light")
     change = assessment.places[fine]
-    shows = health.detail / (health.detail + _SEEN_DETAIL)
+    shows = shown_by(health.detail)
     open_view = np.abs(assessment.places[light]) <= tolerances[light]
     weights = np.square(1.0 / tolerances[fine]) * np.where(open_view, 1.0, 1e-6)
-    lost = -float(weights @ (shows * change) / max(1e-9, float(weights @ np.square(shows))))
+    lost = -detail_change(change, shows, weights)
     weights *= np.square(shows) + 1e-9
-    richness = np.log2(health.detail + _SEEN_DETAIL)
+    richness = np.log2(health.detail + SOME_DETAIL)
     richness = richness - np.average(richness, weights=weights)
     slope = float(weights @ (richness * change)) / max(1e-9, float(weights @ np.square(richness)))
     return lost, slope < KEPT

@@ -14,11 +14,11 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.model_card import Tensor, load_model
+from sentinel_edge.session import first_line, open_session
 
 BATCH_SIZE = 2
 """Frames in one inference call: as fast as four with one single-threaded worker a core, at half the memory."""
@@ -72,17 +72,8 @@ class Embedder:
     def __init__(self, model: Path, threads: int | None = None) -> None:
         content, self.card = load_model(model)
         self.threads = threads or len(os.sched_getaffinity(0))
-        options = ort.SessionOptions()
-        # One thread per call and one call per core: no thread waits on another, and nothing spins when idle.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime raises its own unexported types
-            raise SentinelError(
-                f"model {model} cannot be loaded by ONNX Runtime ({_first_line(error)}); export the model again"
-            ) from error
+        # One call per core, one thread per call.
+        self._session = open_session(content, model)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         self._check(model, self.card.input, [(node.name, node.type, node.shape) for node in inputs])
         self._check(model, self.card.output, [(node.name, node.type, node.shape) for node in outputs])
@@ -128,7 +119,7 @@ class Embedder:
             (embeddings,) = self._session.run([self.card.output.name], {self.card.input.name: frames})
         except Exception as error:  # ONNX Runtime raises its own unexported types
             raise SentinelError(
-                f"model {self.card.name} failed on a batch of {len(frames)} frames ({_first_line(error)}); "
+                f"model {self.card.name} failed on a batch of {len(frames)} frames ({first_line(error)}); "
                 "export the model again"
             ) from error
         return np.asarray(embeddings, np.float32)
@@ -165,7 +156,3 @@ def _finished(
 
 def _sizes(shape: list[int | str]) -> bool:
     return all(isinstance(size, int) and size > 0 for size in shape)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -252,8 +252,8 @@ def _times(origins: Sequence[str], root: str) -> list[datetime | None]:
 
 def _names(clips: Sequence[Clip]) -> list[str]:
     """The pictures and videos of clips, named as their frames will be."""
-    return [name for clip in clips for name in (_pictures(clip) if clip.files else [f"{clip.name}@0.0s"])]
-
-
-def _pictures(clip: Clip) -> list[str]:
-    return [path.name if clip.name == "." else f"{clip.name}/{path.name}" for path in clip.files]
+    return [
+        name
+        for clip in clips
+        for name in ([f"{clip.name}@0.0s"] if clip.is_video else [clip.picture_name(path) for path in clip.files])
+    ]

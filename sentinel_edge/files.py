@@ -1,10 +1,14 @@
-"""Files, read with a limit and written whole or not at all."""
+"""Files, read with a limit and written whole or not at all; folders too."""
 
 import errno
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from sentinel_edge.errors import SentinelError
 
 
 def read_limited(path: Path, limit: int) -> bytes:
@@ -46,3 +50,29 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def staged_folder(output: Path, source: Path) -> Iterator[Path]:
+    """A folder beside `output` that takes its name at the end, or is removed when something goes wrong.
+
+    Raises:
+        SentinelError: `output` is in use, lies in `source`, or cannot be written.
+    """
+    place, footage = Path(os.path.realpath(output)), Path(os.path.realpath(source))
+    if place.is_relative_to(footage):
+        raise SentinelError(f"output {output} lies in the footage {source}; choose a folder outside it")
+    try:
+        if place.exists() and not (place.is_dir() and not any(place.iterdir())):
+            raise SentinelError(
+                f"output {output} already exists and is not an empty folder; nothing is overwritten, "
+                "choose another name or remove it"
+            )
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as temporary:
+            staging = Path(temporary, place.name)
+            staging.mkdir()
+            yield staging
+            staging.rename(place)
+    except OSError as error:
+        raise SentinelError(f"cannot write {output}: {error.strerror or error}; choose another place") from error

@@ -22,6 +22,7 @@ from sentinel_edge.condition import (
     BLOCKS,
     CONDITION,
     FLOOR,
+    MEASURES,
     WHOLE,
     Conditions,
     Measures,
@@ -59,12 +60,14 @@ covered: by how many of its own tolerances a block's light or edges differ beyon
 blocks: one that is hidden counts for more than several that are a little unusual.
 detail: fine detail gained or lost, in doublings; blocks weigh by how much detail they have and how steady it is.
 """
+_FLOORS: Measures = np.concatenate([FLOOR, list(SUMMARIES.values())])
 FROZEN = "frozen"
 FROZEN_SHARE = 0.06
 """Share of a window's frames that, repeated in a row beyond what is normal, are a frozen camera. Normal is twice the
 longest run of an episode, or the largest share of one: a camera that never changes does not freeze."""
 FROZEN_FRAMES = 3
-_SOME_DETAIL = 0.5
+SOME_DETAIL = 0.5
+"""Grey levels of fine detail with which a block shows half of what befalls all detail."""
 _ORDINARY = 0.5
 HIDDEN = 3.0
 """A block that differs by this many of its tolerances, and half a one more, counts no more for differing further."""
@@ -107,6 +110,16 @@ class Health:
             self, conditions=self.conditions[kept], owners=np.searchsorted(episodes, self.owners[kept]).astype(np.int64)
         )
 
+    def pieces(self, samples: float, frames: int | None = None) -> int:
+        """How many pieces a stretch is cut into.
+
+        Args:
+            samples: Its length.
+            frames: How many of them are at hand; None for enough.
+        """
+        pieces = min(MAX_PIECES, max(1, round(samples / self.piece_samples)))
+        return pieces if frames is None else min(pieces, max(1, frames // PIECE_FRAMES))
+
     def level(self, pieces: int) -> int:
         """The row of the tolerances for the median of so many pieces."""
         return int(np.searchsorted(self.runs, pieces, side="right")) - 1
@@ -146,7 +159,7 @@ def assess(signals: FrameSignals, samples: int, health: Health) -> Assessment:
         samples: The samples they stand for.
         health: What is normal.
     """
-    pieces = _pieces(samples, len(signals), health.piece_samples)
+    pieces = health.pieces(samples, len(signals))
     conditions = _cut(signals, pieces, samples)
     compared = [deviation(Views.of(conditions[piece : piece + 1]), health.views) for piece in range(pieces)]
     measures = np.median([found for found, _ in compared], axis=0)
@@ -235,7 +248,7 @@ def extend_health(
     """
     health, before = known.health, len(known_samples)
     cuts = [
-        _cut(signals, _pieces(length, len(signals), health.piece_samples), length)
+        _cut(signals, health.pieces(length, len(signals)), length)
         for signals, length in zip(episodes, samples, strict=True)
     ]
     added = np.concatenate(cuts)
@@ -257,14 +270,9 @@ def extend_health(
     kept = _most_diverse(every, MAX_CONDITIONS)
     extended = replace(health, conditions=_moving(every[kept], owners[kept], outliers), owners=owners[kept])
     if fit.any():
-        pieces = sum(_pieces(length, MAX_PIECES * PIECE_FRAMES, health.piece_samples) for length in known_samples)
+        pieces = sum(map(health.pieces, known_samples))
         extended = _raised(extended, found[fit], before + len(cuts), pieces + len(added))
     return Learned(extended, tuple(outliers))
-
-
-def _pieces(samples: float, frames: int, piece_samples: float) -> int:
-    """How many pieces a stretch of so many samples, of which so many frames are at hand, is cut into."""
-    return min(MAX_PIECES, max(1, round(samples / piece_samples)), max(1, frames // PIECE_FRAMES))
 
 
 def _beyond(found: Measures, health: Health, level: int) -> bool:
@@ -296,27 +304,19 @@ def _raised(health: Health, found: Measures, episodes: int, pieces: int) -> Heal
         episodes: All episodes that speak for the tolerances.
         pieces: All their pieces.
     """
-    tolerances: list[Measures] = []
-    summaries: list[NDArray[np.float64]] = []
+    levels: list[Measures] = []
     for run, known in zip(health.runs.tolist(), health.tolerances.astype(np.float64), strict=True):
         # Where there are too few for a run of that length, their median is the best guess.
         starts = range(max(1, len(found) - run + 1))
         medians = np.array([np.median(found[start : start + run], axis=0) for start in starts])
-        stretches = min(episodes, pieces / run)
-        factor = _factor(stretches)
-        tolerance = FLOOR + factor * np.abs(medians).max(axis=0)
-        seen = [_summaries(median, known, health.detail) for median in medians]
-        summary = np.array(list(SUMMARIES.values())) + factor * np.abs(seen).max(axis=0)
-        if tolerances:
-            trust = min(1.0, stretches / TRUSTED)
-            tolerance = tolerances[0] ** (1.0 - trust) * tolerance**trust
-            summary = summaries[0] ** (1.0 - trust) * summary**trust
-        tolerances.append(tolerance)
-        summaries.append(summary)
+        summaries = [_summaries(median, known, health.detail) for median in medians]
+        normal = np.concatenate([medians, summaries], axis=1)
+        levels.append(_tolerated(normal, min(episodes, pieces / run), levels[0] if levels else None))
+    tolerances, summary_tolerances = np.split(np.array(levels, np.float32), [MEASURES], axis=1)
     return replace(
         health,
-        tolerances=np.maximum(health.tolerances, np.array(tolerances, np.float32)),
-        summary_tolerances=np.maximum(health.summary_tolerances, np.array(summaries, np.float32)),
+        tolerances=np.maximum(health.tolerances, tolerances),
+        summary_tolerances=np.maximum(health.summary_tolerances, summary_tolerances),
     )
 
 
@@ -410,14 +410,29 @@ def _factor(stretches: float) -> float:
     return FACTOR + FACTOR_FEW / stretches
 
 
+def _tolerated(normal: Measures, stretches: float, of_one: Measures | None) -> Measures:
+    """What is tolerated of each measure and each summary, (`MEASURES` + 2,), for one number of pieces.
+
+    Args:
+        normal: What the medians of so many pieces came to when nothing was wrong, their summaries behind them,
+            (n, `MEASURES` + 2).
+        stretches: How many of them did not overlap.
+        of_one: What is tolerated of one piece, which counts as well where stretches are few; None to find just that.
+    """
+    tolerated: Measures = _FLOORS + _factor(stretches) * np.abs(normal).max(axis=0)
+    if of_one is None:
+        return tolerated
+    trust = min(1.0, stretches / TRUSTED)
+    return np.asarray(of_one ** (1.0 - trust) * tolerated**trust)
+
+
 def _tolerances(
     found: Measures, owners: NDArray[np.int64], detail: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
     """Tolerances for the median of several neighbouring pieces: their numbers, of each measure, of each summary."""
     episodes = len(np.unique(owners))
     runs = [run for run in RUNS if run == 1 or run <= len(found) // 2]
-    tolerances: list[Measures] = []
-    summaries: list[NDArray[np.float64]] = []
+    levels: list[Measures] = []
     for run in runs:
         starts = np.arange(len(found) - run + 1)
         medians = np.array([np.median(found[start : start + run], axis=0) for start in starts])
@@ -425,32 +440,41 @@ def _tolerances(
         # Pieces of one episode are not independent of each other: they count as one.
         stretches = min(episodes, len(found) / run)
         factor = _factor(stretches)
-        tolerance = FLOOR + factor * np.abs(medians).max(axis=0)
         nested = []
         for row, median in enumerate(medians):
             apart = (last < first[row] - 1) | (first > last[row] + 1)
             apart = apart if apart.any() else (last < first[row]) | (first > last[row])
             others = medians[apart] if apart.any() else medians
             nested.append(_summaries(median, FLOOR + factor * np.abs(others).max(axis=0), detail))
-        summary = np.array(list(SUMMARIES.values())) + factor * np.abs(nested).max(axis=0)
-        if tolerances:
-            trust = min(1.0, stretches / TRUSTED)
-            tolerance = tolerances[0] ** (1.0 - trust) * tolerance**trust
-            summary = summaries[0] ** (1.0 - trust) * summary**trust
-        tolerances.append(tolerance)
-        summaries.append(summary)
-    return np.array(runs, np.int64), np.array(tolerances, np.float32), np.array(summaries, np.float32)
+        normal = np.concatenate([medians, nested], axis=1)
+        levels.append(_tolerated(normal, stretches, levels[0] if levels else None))
+    tolerances, summaries = np.split(np.array(levels, np.float32), [MEASURES], axis=1)
+    return np.array(runs, np.int64), tolerances, summaries
 
 
 def _summaries(measures: Measures, tolerances: Measures, detail: NDArray[np.float64]) -> NDArray[np.float64]:
     """`SUMMARIES` of one row of measures, (2,)."""
-    fine = places("fine")
     covered = np.clip(_local(measures, tolerances) - _ORDINARY, 0.0, HIDDEN)
-    # Least squares for one factor on all detail: a block without detail cannot show it, an unsteady one hardly.
-    shows = detail / (detail + _SOME_DETAIL)
-    weights = shows / np.square(tolerances[fine])
-    lost = float((weights * measures[fine]).sum() / max(float((weights * shows).sum()), 1e-9))
-    return np.array([covered.mean(), lost])
+    fine = places("fine")
+    change = detail_change(measures[fine], shown_by(detail), 1.0 / np.square(tolerances[fine]))
+    return np.array([covered.mean(), change])
+
+
+def shown_by(detail: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much of what befalls all detail each block shows, 0 to 1, (`BLOCKS`,): one without detail nothing."""
+    return detail / (detail + SOME_DETAIL)
+
+
+def detail_change(change: NDArray[np.float64], shows: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Fine detail gained or lost all over, in doublings: least squares for one factor on all detail.
+
+    Args:
+        change: Of each block's detail, in doublings, (`BLOCKS`,).
+        shows: How much of the factor each block shows, (`BLOCKS`,); see `shown_by`.
+        weights: How steady each is, as 1 / variance, (`BLOCKS`,).
+    """
+    weights = weights * shows
+    return float((weights * change).sum() / max(float((weights * shows).sum()), 1e-9))
 
 
 def _local(measures: Measures, tolerances: Measures) -> NDArray[np.float64]:

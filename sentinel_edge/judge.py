@@ -1,13 +1,15 @@
 """The judge: a window against a baseline. Pure: arrays in, each gate's result and the causes out.
 
-Two gates, each with its own score and threshold. `embedding` asks whether what is seen changed: the published rule, the
-share of embedding dimensions with p < alpha against a threshold, made honest by `calibration`. `quality` asks whether
-the picture itself changed: see `health`. The status is FAIL when either fails. Where the window or the baseline cannot
-support a judgement the answer is ERROR with the reason, never a guess.
+Three gates, each with its own score and threshold. `embedding` asks whether what is seen changed: the published rule,
+the share of embedding dimensions with p < alpha against a threshold, made honest by `calibration`. `quality` asks
+whether the picture itself changed: see `health`. `performance` asks whether the watched model does worse: see
+the module `performance`. The status is FAIL when any fails. Where the window or the baseline cannot support a judgement
+the answer is ERROR with the reason, never a guess. Only `performance` may have nothing to judge by on sound footage
+(nothing moves, or pictures far apart): then it leaves it to the others, and says so; alone, it is ERROR.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,15 +31,24 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.condition import longest_still
 from sentinel_edge.diagnosis import diagnose
 from sentinel_edge.health import Assessment, assess
-from sentinel_edge.verdict import CauseFound, DimensionSummary, GateResult, NormalComparison, Status
+from sentinel_edge.performance import SCORES, assess_performance, passed_over, scored_count, unfit, why_not
+from sentinel_edge.verdict import (
+    CauseFound,
+    DimensionSummary,
+    GateResult,
+    MeasureSummary,
+    NormalComparison,
+    Status,
+    TripletSummary,
+)
 
 if TYPE_CHECKING:
     from sentinel_edge.window import Window
 
-EMBEDDING, QUALITY = "embedding", "quality"
-GATES = (EMBEDDING, QUALITY)
+EMBEDDING, QUALITY, PERFORMANCE = "embedding", "quality", "performance"
+GATES = (EMBEDDING, QUALITY, PERFORMANCE)
 TOLERATED = 1.0
-"""The quality gate's threshold: its score is in units of what is tolerated."""
+"""The threshold of the quality and performance gates: their scores are in units of what is tolerated."""
 REACH = 0.75
 """The distance that counts as a large change: three quarters of the frames on the other side of a value. A baseline
 on which even that is within the normal range sees next to nothing: its FAIL stands, its PASS would mean nothing."""
@@ -47,6 +58,8 @@ MOST_DRIFTED = 10
 """Dimensions listed in a verdict."""
 DRIFTED_FRAMES = 5
 """Frames listed in a verdict, so that a person can look."""
+MAX_FURTHEST = 20
+"""Frames named at most, for whoever wants to see more than a verdict lists."""
 NAMED_MEASURES = 3
 """Measures named in the quality gate's reason."""
 STILL_SHARE = 0.3
@@ -67,16 +80,22 @@ class Judgement:
     """What was found.
 
     Attributes:
-        status: FAIL when any gate fails, else ERROR when any cannot judge, else PASS.
+        status: FAIL when any gate fails, else ERROR when any cannot judge or none judges, else PASS.
         gates: Each enabled gate's result, by name.
         causes: What happened, most likely first; of a FAIL alone.
-        most_drifted: Names or times of the frames furthest from the baseline; of a FAIL alone.
+        furthest: Names or times of the frames furthest from the baseline, at most `MAX_FURTHEST`, the furthest first;
+            of a FAIL alone.
     """
 
     status: Status
     gates: Mapping[str, GateResult]
     causes: tuple[CauseFound, ...] = ()
-    most_drifted: tuple[str, ...] = ()
+    furthest: tuple[str, ...] = ()
+
+    @property
+    def most_drifted(self) -> tuple[str, ...]:
+        """Those of the furthest frames that a verdict lists."""
+        return self.furthest[:DRIFTED_FRAMES]
 
 
 def judge(
@@ -101,18 +120,43 @@ def judge(
         results[EMBEDDING] = judge_embeddings(
             window.embeddings, window.samples, baseline, threshold=threshold, alpha=alpha
         )
-    assessment = None
-    if len(window.signals) >= MIN_FRAMES:
-        assessment = assess(window.signals, window.samples, baseline.health)
+    assessment = _assessed(window, baseline) if QUALITY in gates else None
     if QUALITY in gates:
         results[QUALITY] = judge_quality(assessment, baseline, len(window.signals), window.samples)
+    if PERFORMANCE in gates:
+        results[PERFORMANCE] = judge_performance(window, baseline)
+        if len(results) == 1 and results[PERFORMANCE].status is Status.NOT_JUDGED:
+            results[PERFORMANCE] = replace(results[PERFORMANCE], status=Status.ERROR)
     found = {result.status for result in results.values()}
     status = next(status for status in (Status.FAIL, Status.ERROR, Status.PASS) if status in found)
+    if status is Status.FAIL and QUALITY not in gates:
+        assessment = _assessed(window, baseline)  # for the causes alone
     if status is not Status.FAIL or assessment is None:
         return Judgement(status, results)
-    picture_failed = QUALITY in results and results[QUALITY].status is Status.FAIL
-    causes = diagnose(assessment, baseline.health, picture_failed=picture_failed)
-    return Judgement(status, results, causes, _most_drifted(window, baseline, causes))
+    causes = _causes(results, assessment, baseline)
+    return Judgement(status, results, causes, _furthest(window, baseline, causes))
+
+
+def _causes(results: Mapping[str, GateResult], assessment: Assessment, baseline: Baseline) -> tuple[CauseFound, ...]:
+    """What befell the picture or what is seen in it, and the loss of performance last: that one is a consequence.
+
+    It is named alone where nothing else is beyond what is normal.
+    """
+    failed = {name for name, result in results.items() if result.status is Status.FAIL}
+    worse = (CauseFound(Cause.PERFORMANCE, results[PERFORMANCE].reason),) if PERFORMANCE in failed else ()
+    picture_failed = QUALITY in failed
+    if QUALITY not in results and worse:  # nobody asked, but it would explain it
+        picture_failed = assessment.score > TOLERATED
+    if worse and not picture_failed and EMBEDDING not in failed:
+        return worse
+    return diagnose(assessment, baseline.health, picture_failed=picture_failed) + worse
+
+
+def _assessed(window: "Window", baseline: Baseline) -> Assessment | None:
+    """What the window's picture is like; None where there are too few frames to say."""
+    if len(window.signals) < MIN_FRAMES:
+        return None
+    return assess(window.signals, window.samples, baseline.health)
 
 
 def judge_quality(assessment: Assessment | None, baseline: Baseline, frames: int, samples: int) -> GateResult:
@@ -150,12 +194,55 @@ def judge_quality(assessment: Assessment | None, baseline: Baseline, frames: int
     )
 
 
+def judge_performance(window: "Window", baseline: Baseline) -> GateResult:
+    """Judge a window by how well its triplets were interpolated; NOT_JUDGED where that cannot be told.
+
+    Args:
+        window: What was seen.
+        baseline: What is normal.
+    """
+    triplets, known = window.triplets, baseline.performance
+    summary = TripletSummary(window.interpolator, scored_count(triplets), passed_over(triplets), {})
+    problem = why_not(triplets, known, window.interpolator)
+    if problem or known is None:
+        return GateResult(Status.NOT_JUDGED, None, TOLERATED, str(problem), triplets=summary)
+    found = assess_performance(triplets, window.samples, known)
+    measures = {name: MeasureSummary(found.now[name], found.tolerated[name], *found.normal[name]) for name in SCORES}
+    worst = max(found.shortfalls, key=lambda name: found.shortfalls[name])
+    told = [_told(name, measures[name]) for name in dict.fromkeys((worst, SCORES[0]))]
+    reason = f"where something moves, {'; '.join(told)} ({summary.scored} triplets)"
+    return GateResult(
+        Status.FAIL if found.score > TOLERATED else Status.PASS,
+        found.score,
+        TOLERATED,
+        reason,
+        deviations=found.shortfalls,
+        triplets=replace(summary, measures=measures),
+    )
+
+
+_PLAIN_SCORES = {
+    "psnr_gain": ("the model gains {} dB over averaging", "{:.1f}"),
+    "ssim_gain": ("the model gains {} in similarity over averaging", "{:.2f}"),
+    "ssim": ("the model's frames have a similarity of {} to the true ones", "{:.2f}"),
+}
+
+
+def _told(name: str, measure: MeasureSummary) -> str:
+    """A score of the model in words."""
+    sentence, number = _PLAIN_SCORES[name]
+    now, lowest, highest, tolerated = (
+        number.format(value) for value in (measure.now, measure.lowest, measure.highest, measure.tolerated)
+    )
+    return f"{sentence.format(now)} (normal: {lowest} to {highest}; below {tolerated} is FAIL)"
+
+
 def _plainly(measure: str) -> str:
     """A measure's name in a sentence."""
     return _PLAIN_NAMES.get(measure, measure)
 
 
-def _most_drifted(window: "Window", baseline: Baseline, causes: tuple[CauseFound, ...]) -> tuple[str, ...]:
+def _furthest(window: "Window", baseline: Baseline, causes: tuple[CauseFound, ...]) -> tuple[str, ...]:
     """The frames to look at: where a repeat begins and ends, or else those least like any known condition."""
     if causes[0].kind is Cause.FROZEN:
         start, stop = longest_still(window.signals)
@@ -164,7 +251,7 @@ def _most_drifted(window: "Window", baseline: Baseline, causes: tuple[CauseFound
     known = _flat(baseline.health.conditions["luma"])
     # |a - b|^2 = |a|^2 - 2ab + |b|^2: one product of matrices in place of (frames, conditions, pixels) differences.
     distance = np.square(frames).sum(1)[:, None] - 2.0 * frames @ known.T + np.square(known).sum(1)
-    furthest = np.argsort(-distance.min(axis=1), kind="stable")[:DRIFTED_FRAMES]
+    furthest = np.argsort(-distance.min(axis=1), kind="stable")[:MAX_FURTHEST]
     return tuple(window.origins[frame] for frame in furthest)
 
 
@@ -250,6 +337,8 @@ def weaknesses(baseline: Baseline) -> list[str]:
         "out; if it is normal, give more footage like it"
         for position in baseline.outliers
     ]
+    if baseline.performance and (problem := unfit(baseline.performance)):
+        found.append(f"the model's performance cannot be judged by it: {problem}")
     if highest > THRESHOLD:
         found.append(
             f"some normal footage scores {highest:.2f}, above the threshold of {THRESHOLD:.2f}: expect false alarms; "

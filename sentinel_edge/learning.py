@@ -14,14 +14,18 @@ from sentinel_edge.embedder import PREPROCESSING, Embedder
 from sentinel_edge.episodes import By, Piece, Rule, divide, require_suitable, suitable_rule
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.health import Learned, extend_health, learn_health
+from sentinel_edge.interpolator import Interpolator
 from sentinel_edge.judge import highest_normal, least_visible
 from sentinel_edge.mask import Mask
+from sentinel_edge.performance import Performance, learn_performance
 from sentinel_edge.sensitivity import measure_sensitivity
 from sentinel_edge.sources import Footage, Skipped
 from sentinel_edge.window import read_window, require_readable
 
 DEFAULT_FPS = 5.0
 """Samples a second of video: dense enough for clips of half a minute; longer footage is thinned anyway."""
+TRIPLET_EVERY = 2
+"""At every so many-th kept frame a triplet is interpolated: more than in a check, once, so that short episodes tell."""
 
 
 def build_baseline(
@@ -32,6 +36,7 @@ def build_baseline(
     episode: Rule | None = None,
     mask: Mask | None = None,
     sensitivity: bool = False,
+    interpolator: Interpolator | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[Baseline, list[Skipped]]:
     """Embed normal footage, episode by episode, and calibrate on it.
@@ -43,6 +48,7 @@ def build_baseline(
         episode: What an episode is; None for what suits the footage (see `episodes`).
         mask: What of the picture is left out, here and in every check.
         sensitivity: Whether to measure what failures it catches, which reads parts of the footage again.
+        interpolator: The model whose performance is watched; None to leave that gate out.
         progress: Called with the number of frames embedded so far.
 
     Returns:
@@ -52,9 +58,9 @@ def build_baseline(
         SentinelError: The footage is too short, too much of it cannot be read, or its names do not tell the times
             to cut it by.
     """
-    source = footage.root.resolve().name
+    source = footage.name
     rule = episode or suitable_rule(footage.clips, source)
-    read = _read(footage, embedder, rule, fps=fps, mask=mask, progress=progress)
+    read = _read(footage, embedder, rule, fps=fps, mask=mask, interpolator=interpolator, progress=progress)
     episodes, told = divide(read.clips, rule, source)
     if len(episodes) < MIN_EPISODES:
         raise SentinelError(
@@ -80,6 +86,7 @@ def build_baseline(
         source=source,
         created_at=_creation_time(),
         episode_rule=told,
+        performance=_performance(episodes, interpolator),
     )
     if sensitivity:
         baseline = _with_sensitivity(baseline, dict(enumerate(episodes)), read, embedder, progress)
@@ -93,6 +100,7 @@ def extend_baseline(
     *,
     episode: Rule | None = None,
     sensitivity: bool = False,
+    interpolator: Interpolator | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[Baseline, list[Skipped]]:
     """Teach a baseline further normal footage, without the footage it was made from.
@@ -112,6 +120,8 @@ def extend_baseline(
         episode: What an episode is; None for what suits: each clip where there are three or more, the days of dated
             pictures, else parts as long as the known episodes are.
         sensitivity: Whether to measure, on the new footage, what failures it catches.
+        interpolator: The model whose performance is watched, be it another than before (see `Performance.then`); None
+            to learn nothing new about it.
         progress: Called with the number of frames embedded so far.
 
     Returns:
@@ -122,9 +132,17 @@ def extend_baseline(
             read, or its names do not tell the times to cut it by.
     """
     baseline.require_compatible(embedder, None)
-    source = footage.root.resolve().name
+    source = footage.name
     rule = episode or suitable_rule(footage.clips, source)
-    read = _read(footage, embedder, rule, fps=baseline.fps, mask=baseline.mask, progress=progress)
+    read = _read(
+        footage,
+        embedder,
+        rule,
+        fps=baseline.fps,
+        mask=baseline.mask,
+        interpolator=interpolator,
+        progress=progress,
+    )
     if episode is None and rule.by is By.COUNT:
         added, told = _cut_alike(read.clips, baseline.typical_samples), "length"
     else:
@@ -170,11 +188,29 @@ def extend_baseline(
         episode_rule=f"{baseline.episode_rule.partition(_MORE)[0]}{_MORE}{told}",
         sensitivity={},
         fingerprint="",
+        performance=_joined_performance(left, _performance(new, interpolator), len(new)),
     )
     _require_still_seeing(baseline, extended, len(new))
     if sensitivity:
         extended = _with_sensitivity(extended, dict(enumerate(new, start=len(old))), read, embedder, progress)
     return extended, read.skipped
+
+
+def _performance(episodes: Sequence[Piece], interpolator: Interpolator | None) -> Performance | None:
+    if interpolator is None:
+        return None
+    windows = [episode.window for episode in episodes]
+    return learn_performance(
+        [window.triplets for window in windows], [window.samples for window in windows], interpolator.card.sha256
+    )
+
+
+def _joined_performance(before: Baseline, added: Performance | None, count: int) -> Performance | None:
+    """What a baseline knew, and of so many episodes more."""
+    if before.performance is None and added is None:
+        return None
+    known = before.performance or Performance.nothing(len(before.episodes))
+    return known.then(added or Performance.nothing(count))
 
 
 def _require_still_seeing(before: Baseline, after: Baseline, added: int) -> None:
@@ -223,6 +259,7 @@ def _read(
     *,
     fps: float,
     mask: Mask | None,
+    interpolator: Interpolator | None,
     progress: Callable[[int], None],
 ) -> _Read:
     """Embed every clip.
@@ -230,7 +267,8 @@ def _read(
     Raises:
         SentinelError: Too much of it cannot be read, or the names do not tell the times to cut it by.
     """
-    require_suitable(footage.clips, footage.root.resolve().name, rule)
+    name = footage.name
+    require_suitable(footage.clips, name, rule)
     limit = rule.limit(len(footage.clips))
     clips: list[Piece] = []
     done = 0
@@ -239,9 +277,18 @@ def _read(
         progress(done + count)
 
     for clip in footage.clips:
-        window = read_window([clip], embedder, fps, mask=mask, limit=limit, progress=report)
+        window = read_window(
+            [clip],
+            embedder,
+            fps,
+            mask=mask,
+            limit=limit,
+            interpolator=interpolator,
+            triplet_every=TRIPLET_EVERY,
+            progress=report,
+        )
         done += len(window.embeddings)
-        clips.append(Piece(footage.root.resolve().name if clip.name == "." else clip.name, window))
+        clips.append(Piece(name if clip.name == "." else clip.name, window))
     require_readable([clip.window for clip in clips], footage.root)
     return _Read(footage, clips)
 

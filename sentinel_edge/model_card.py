@@ -43,12 +43,7 @@ def load_model(path: Path) -> tuple[bytes, ModelCard]:
         SentinelError: File or card is missing or unreadable, or the checksum is not the card's.
     """
     card_path = path.with_suffix(".json")
-    try:
-        model = read_limited(path, MAX_MODEL_BYTES)
-    except OSError as error:
-        raise SentinelError(
-            f"cannot read model {path}: {error.strerror}; expected an ONNX file, run `make export` or pass --model"
-        ) from error
+    model = read_model(path, "run `make export` or pass --model")
     try:
         card = _parse(json.loads(read_limited(card_path, MAX_CARD_BYTES)))
     except OSError as error:
@@ -59,13 +54,33 @@ def load_model(path: Path) -> tuple[bytes, ModelCard]:
         raise SentinelError(
             f"model card {card_path} is not a version {CARD_VERSION} card ({error}); export the model again"
         ) from error
-    found = hashlib.sha256(model).hexdigest()
-    if found != card.sha256:
-        raise SentinelError(
-            f"model {path} does not match its card: sha256 {found[:12]}… found, {card.sha256[:12]}… expected; "
-            "restore the file or export the model again"
-        )
+    require_checksum(path, model, card.sha256, "restore the file or export the model again")
     return model, card
+
+
+def read_model(path: Path, remedy: str) -> bytes:
+    """The content of an ONNX file.
+
+    Raises:
+        SentinelError: It cannot be read; the message ends with the remedy.
+    """
+    try:
+        return read_limited(path, MAX_MODEL_BYTES)
+    except OSError as error:
+        raise SentinelError(f"cannot read model {path}: {error.strerror}; expected an ONNX file, {remedy}") from error
+
+
+def require_checksum(path: Path, model: bytes, expected: str, remedy: str) -> None:
+    """Refuse a model that is not the one its card describes.
+
+    Raises:
+        SentinelError: The SHA-256 is another; the message ends with the remedy.
+    """
+    found = hashlib.sha256(model).hexdigest()
+    if found != expected:
+        raise SentinelError(
+            f"model {path} does not match its card: sha256 {found[:12]}… found, {expected[:12]}… expected; {remedy}"
+        )
 
 
 def _parse(document: Any) -> ModelCard:

@@ -11,8 +11,10 @@ from sentinel_edge.baseline import Baseline, load_baseline
 from sentinel_edge.calibration import ALPHA, THRESHOLD
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.judge import EMBEDDING, GATES, judge
-from sentinel_edge.sources import Skipped, find_footage
+from sentinel_edge.evidence_frames import EvidenceFrames, remove_evidence
+from sentinel_edge.interpolator import Interpolator
+from sentinel_edge.judge import EMBEDDING, GATES, PERFORMANCE, judge
+from sentinel_edge.sources import Footage, Skipped, find_footage
 from sentinel_edge.verdict import (
     MAX_LISTED,
     FrameCount,
@@ -20,6 +22,7 @@ from sentinel_edge.verdict import (
     VerdictFiles,
     error_verdict,
 )
+from sentinel_edge.watched_model import Watched, watched_interpolator
 from sentinel_edge.window import Window, read_window, require_readable
 
 
@@ -36,7 +39,11 @@ class CheckOptions:
         alpha: Significance level per dimension.
         fps: Samples a second of video; None takes the baseline's rate, any other is refused.
         gates: The gates that decide.
+        interpolator: The model whose performance is watched; none leaves the gate `performance` out, unless it is the
+            only one.
         threads: Inference workers; None for one a core.
+        evidence: Of a FAIL, how many of the frames most unlike the baseline to write as pictures; at most
+            `judge.MAX_FURTHEST`.
     """
 
     incoming: Path
@@ -47,19 +54,32 @@ class CheckOptions:
     alpha: float = ALPHA
     fps: float | None = None
     gates: tuple[str, ...] = GATES
+    interpolator: Path | Watched = Watched.CHAMPION
     threads: int | None = None
+    evidence: int = 0
 
 
-def check(options: CheckOptions, *, progress: Callable[[int], None] = lambda _: None) -> Verdict:
+def check(
+    options: CheckOptions,
+    *,
+    progress: Callable[[int], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> Verdict:
     """Judge footage against a baseline and write the verdict.
 
-    ERROR is put in place before anything else, so that whatever happens later, an older PASS is gone.
+    ERROR is put in place before anything else, so that whatever happens later, an older PASS is gone, and with it an
+    older check's evidence. New evidence comes after the verdict, which stands whatever becomes of it.
+
+    Args:
+        options: What to check.
+        progress: Called with the number of frames embedded so far.
+        warn: Called with one line where evidence that was asked for is missing.
 
     Returns:
         The verdict, as written. What could not be judged is a verdict too (`Status.ERROR`), not an exception.
 
     Raises:
-        SentinelError: The output folder cannot be written.
+        SentinelError: The output folder cannot be written, or an older check's evidence not removed.
     """
     started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     start = time.monotonic()
@@ -72,16 +92,25 @@ def check(options: CheckOptions, *, progress: Callable[[int], None] = lambda _: 
         "model": {"path": str(options.model or "")},
     }
     files.write(error_verdict("the check did not finish", started_at, **known))
+    remove_evidence(options.output)
+    evidence = None
     try:
-        verdict = _judge(options, known, started_at, progress)
+        verdict, evidence = _judge(options, known, started_at, progress)
     except SentinelError as error:
         verdict = error_verdict(str(error), started_at, **known)
     verdict = replace(verdict, duration_s=round(time.monotonic() - start, 3))
     files.write(verdict)
+    if evidence and evidence.origins:
+        try:
+            evidence.write(options.output)
+        except SentinelError as error:
+            warn(str(error))
     return verdict
 
 
-def _judge(options: CheckOptions, known: dict[str, Any], started_at: str, progress: Callable[[int], None]) -> Verdict:
+def _judge(
+    options: CheckOptions, known: dict[str, Any], started_at: str, progress: Callable[[int], None]
+) -> tuple[Verdict, EvidenceFrames]:
     footage = find_footage(options.incoming)
     baseline = load_baseline(options.baseline)
     known["baseline"] = _describe_baseline(options.baseline, baseline)
@@ -90,13 +119,27 @@ def _judge(options: CheckOptions, known: dict[str, Any], started_at: str, progre
     embedder = Embedder(model, options.threads)
     known["model"] = {"path": str(model), "name": embedder.card.name, "sha256": embedder.card.sha256}
     baseline.require_compatible(embedder, options.fps)
-    window = read_window(footage.clips, embedder, baseline.fps, mask=baseline.mask, progress=progress)
+    gates = options.gates
+    if options.interpolator is Watched.NONE:
+        gates = tuple(gate for gate in gates if gate != PERFORMANCE) or gates
+    interpolator = _interpolator(options.interpolator, footage, baseline) if PERFORMANCE in gates else None
+    watched = interpolator.card.sha256 if interpolator else ""
+    window = read_window(
+        footage.clips,
+        embedder,
+        baseline.fps,
+        mask=baseline.mask,
+        # One that the baseline does not know cannot be judged by it.
+        interpolator=interpolator if baseline.performance and watched in baseline.performance.interpolators else None,
+        progress=progress,
+    )
+    window = replace(window, interpolator=watched)
     known["frames"] = _count(window, footage.ignored)
     require_readable([window], "the window")
-    judgement = judge(window, baseline, gates=options.gates, threshold=options.threshold, alpha=options.alpha)
+    judgement = judge(window, baseline, gates=gates, threshold=options.threshold, alpha=options.alpha)
     known["frames"] = replace(known["frames"], most_drifted=judgement.most_drifted)
     embedding = judgement.gates.get(EMBEDDING)
-    return Verdict(
+    verdict = Verdict(
         status=judgement.status,
         message="; ".join(f"{name} gate: {gate.reason}" for name, gate in judgement.gates.items()),
         drift_score=embedding.score if embedding else None,
@@ -106,6 +149,14 @@ def _judge(options: CheckOptions, known: dict[str, Any], started_at: str, progre
         duration_s=0.0,
         **known,
     )
+    return verdict, EvidenceFrames(footage.clips, baseline.fps, baseline.mask, judgement.furthest[: options.evidence])
+
+
+def _interpolator(chosen: Path | Watched, footage: Footage, baseline: Baseline) -> Interpolator | None:
+    """What is watched; nothing is loaded where there is nothing to interpolate or to compare it with."""
+    if baseline.performance is None or not any(clip.is_video for clip in footage.clips):
+        return None
+    return watched_interpolator(chosen)
 
 
 def _count(window: Window, ignored: tuple[Skipped, ...]) -> FrameCount:

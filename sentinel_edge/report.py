@@ -1,5 +1,6 @@
-"""A verdict as a few lines for a person at a terminal."""
+"""A verdict, or other facts, as a few lines for a person at a terminal."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sentinel_edge.errors import one_line
@@ -28,6 +29,12 @@ def summary(verdict: Verdict, output: Path) -> str:
     lines.append(f"  baseline   {verdict.baseline['source']}, {verdict.baseline['episodes']} episodes")
     lines.append(f"  written    {output / 'verdict.json'} ({verdict.duration_s:.1f} s)")
     return "\n".join(one_line(line) for line in lines)
+
+
+def aligned(facts: Mapping[str, object], indent: str = "") -> list[str]:
+    """Facts, at least one, a line each, their values one below the other."""
+    width = max(map(len, facts))
+    return [one_line(f"{indent}{name:<{width}}  {value}") for name, value in facts.items()]
 
 
 def _scores(verdict: Verdict) -> str:

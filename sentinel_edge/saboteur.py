@@ -2,32 +2,23 @@
 
 Pictures become PNG files of the same relative names; a video becomes an AVI whose every frame is a PNG. Both
 give back exactly the pixels that went in, so whatever differs between a sabotaged and a clean copy is the
-sabotage alone; severity 0 makes the clean copy, through the same writer. (FFV1 through OpenCV is as exact and
-smaller, but it cuts the last row and column off a picture of odd size.)
+sabotage alone; severity 0 makes the clean copy, through the same writer.
 
 A video keeps its nominal frame rate; irregular time stamps become regular. One frame is in memory at a time.
 """
 
-import errno
-import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Self
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.corruptions import Failure, Frame
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.files import staged_folder
+from sentinel_edge.lossless import LosslessVideo, encode_png
 from sentinel_edge.sources import (
     CUT_SHORT_SHARE,
     Clip,
@@ -82,7 +73,7 @@ def sabotage(
     footage = find_footage(source)
     root = source if source.is_dir() else source.parent
     shown = sys.stderr.isatty() if progress is None else progress
-    with _staged(output, source) as staging:
+    with staged_folder(output, source) as staging:
         targets = {path: staging / target for path, target in _targets(footage.clips, root).items()}
         tally = _Tally(f"{kind} {severity}", len(footage.clips), shown, list(footage.ignored))
         try:
@@ -97,64 +88,6 @@ def sabotage(
                 f"({first.reason}); expected pictures or videos that can be decoded"
             )
     return Sabotage(failure, output, tally.clips, tally.frames, tuple(tally.skipped))
-
-
-class LosslessVideo:
-    """Writes a video that gives back the very same pixels: an AVI of PNG frames, for any picture size.
-
-    The first frame sets the size. Use it as a context manager; without a frame there is no file. Leaving it
-    raises OSError when the file holds less than was written (a full disk).
-
-    Attributes:
-        path: The file, best named `.avi`.
-        fps: Frames a second.
-    """
-
-    def __init__(self, path: Path, fps: float) -> None:
-        self.path = path
-        self.fps = fps
-        self._writer: cv2.VideoWriter | None = None
-        self._bytes = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._writer is None:
-            return
-        self._writer.release()
-        if error is None and self.path.stat().st_size < self._bytes:  # OpenCV keeps a full disk to itself
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-
-    def write(self, frame: Frame) -> None:
-        """Append one frame, uint8 BGR (height, width, 3).
-
-        Raises:
-            OSError: The file cannot be made.
-        """
-        if self._writer is None:
-            self._writer = self._open(width=frame.shape[1], height=frame.shape[0])
-        packet = encode_png(frame)
-        self._bytes += packet.size
-        self._writer.write(packet.reshape(1, -1))
-
-    def _open(self, *, width: int, height: int) -> cv2.VideoWriter:
-        self.path.touch()  # says why, where OpenCV only says that it failed
-        # A container for frames we encode ourselves: OpenCV's own encoders round sizes down to even ones.
-        raw = [cv2.VIDEOWRITER_PROP_RAW_VIDEO, 1]
-        fourcc = cv2.VideoWriter.fourcc(*"MPNG")
-        writer = cv2.VideoWriter(str(self.path.absolute()), cv2.CAP_FFMPEG, fourcc, self.fps, (width, height), raw)
-        if not writer.isOpened():
-            raise OSError(errno.EIO, "OpenCV cannot write this video", str(self.path))
-        return writer
-
-
-def encode_png(frame: Frame) -> NDArray[np.uint8]:
-    """One frame, uint8 BGR (height, width, 3), as the bytes of a PNG file: uint8 (bytes,)."""
-    _, packet = cv2.imencode(".png", frame)
-    return np.asarray(packet, np.uint8).reshape(-1)
 
 
 _REDRAW_S = 0.1
@@ -204,8 +137,7 @@ def _sabotage_pictures(clip: Clip, failure: Failure, targets: dict[Path, Path], 
         try:
             frame = read_image(path)
         except Unreadable as finding:
-            name = path.name if clip.name == "." else f"{clip.name}/{path.name}"
-            tally.skipped.append(Skipped(name, finding.reason))
+            tally.skipped.append(Skipped(clip.picture_name(path), finding.reason))
             continue
         target = targets[path]
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -262,29 +194,3 @@ def _targets(clips: tuple[Clip, ...], root: Path) -> dict[Path, Path]:
         unique = path.with_name(path.name + suffix) if (path.parent, suffix) in crowded else target
         targets[path] = unique.relative_to(root)
     return targets
-
-
-@contextmanager
-def _staged(output: Path, source: Path) -> Iterator[Path]:
-    """A folder beside `output` that takes its name at the end, or is removed when something goes wrong.
-
-    Raises:
-        SentinelError: `output` is in use, lies in `source`, or cannot be written.
-    """
-    place, footage = Path(os.path.realpath(output)), Path(os.path.realpath(source))
-    if place.is_relative_to(footage):
-        raise SentinelError(f"output {output} lies in the footage {source}; choose a folder outside it")
-    try:
-        if place.exists() and not (place.is_dir() and not any(place.iterdir())):
-            raise SentinelError(
-                f"output {output} already exists and is not an empty folder; nothing is overwritten, "
-                "choose another name or remove it"
-            )
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as temporary:
-            staging = Path(temporary, place.name)
-            staging.mkdir()
-            yield staging
-            staging.rename(place)
-    except OSError as error:
-        raise SentinelError(f"cannot write {output}: {error.strerror or error}; choose another place") from error

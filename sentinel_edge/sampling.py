@@ -25,6 +25,10 @@ class EvenSample(Generic[Item]):
     def __iter__(self) -> Iterator[Item]:
         return (item for _, item in self._items)
 
+    def indices(self) -> list[int]:
+        """Where the kept items stood in the stream."""
+        return [index for index, _ in self._items]
+
     def wants(self, index: int) -> bool:
         """Whether the item at `index` would be kept as things stand; ask before doing costly work for it."""
         return index % self.stride == 0

@@ -16,13 +16,15 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.corruptions import SEVEREST, Corruption, Failure
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.episodes import Piece
-from sentinel_edge.judge import judge
+from sentinel_edge.judge import EMBEDDING, QUALITY, judge
 from sentinel_edge.sources import Clip, Sample, SampleReader
 from sentinel_edge.verdict import Status
 from sentinel_edge.window import PER_FRAME, Seen, Window, embed_samples, stack
 
 KINDS = (Cause.NOISE, Cause.BLUR, Cause.LOW_LIGHT)
 """The failures that every camera comes to know: gain, focus, light."""
+GATES = (EMBEDDING, QUALITY)
+"""Those that look at single frames."""
 STRETCHES = 3
 """Episodes that are damaged, spread over the footage."""
 FRAMES = 48
@@ -40,7 +42,7 @@ class _Stretch:
     baseline: Baseline
 
     def fails(self, window: Window) -> bool:
-        return judge(window, self.baseline).status is Status.FAIL
+        return judge(window, self.baseline, gates=GATES).status is Status.FAIL
 
 
 def measure_sensitivity(
@@ -100,13 +102,17 @@ def _choose(baseline: Baseline, episodes: Mapping[int, Piece]) -> list[_Stretch]
     for position, piece in sorted(episodes.items()):
         others = [other for other in range(len(baseline.episodes)) if other != position]
         stretch = _Stretch(_some(piece.window), baseline.only(others))
-        if position not in baseline.outliers and judge(stretch.window, stretch.baseline).status is Status.PASS:
+        if position not in baseline.outliers and _passes(stretch):
             sound.append(stretch)
     if not sound:
         return []
     # The middles of equal parts of the footage, so that neither end weighs more.
     count = min(STRETCHES, len(sound))
     return [sound[(2 * part + 1) * len(sound) // (2 * count)] for part in range(count)]
+
+
+def _passes(stretch: _Stretch) -> bool:
+    return judge(stretch.window, stretch.baseline, gates=GATES).status is Status.PASS
 
 
 def _some(window: Window) -> Window:
@@ -138,9 +144,8 @@ def _read_again(
             wanted = {origin for origin in window.origins if origin.rpartition("@")[0] == clip.name}
             part = clip
         else:
-            prefix = "" if clip.name == "." else f"{clip.name}/"
-            files = tuple(path for path in clip.files if f"{prefix}{path.name}" in window.origins)
-            wanted = {f"{prefix}{path.name}" for path in files}
+            files = tuple(path for path in clip.files if clip.picture_name(path) in window.origins)
+            wanted = {clip.picture_name(path) for path in files}
             part, stride = replace(clip, files=files), 1  # noqa: PLW2901  (there are no others to step over)
         if wanted:
             yield clip, _only(wanted, part, stride, fps)

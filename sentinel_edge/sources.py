@@ -1,6 +1,6 @@
 """Where frames come from: a folder of images, a video file, or a folder of either.
 
-Everything streams: two decoded frames are held at a time, whatever the length of the footage. What cannot be
+Everything streams: two to four decoded frames are held at a time, whatever the length of the footage. What cannot be
 read is skipped and listed, never silently dropped; untrusted input is the normal case.
 """
 
@@ -8,6 +8,7 @@ import errno
 import math
 import re
 import stat
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -70,6 +71,10 @@ class Clip:
         """Whether the clip is a video file."""
         return not self.files
 
+    def picture_name(self, file: Path) -> str:
+        """The path of one of its images relative to the footage's root, for people."""
+        return file.name if self.name == "." else f"{self.name}/{file.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Footage:
@@ -78,6 +83,11 @@ class Footage:
     root: Path
     clips: tuple[Clip, ...]
     ignored: tuple[Skipped, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The root's own name, links and dots resolved."""
+        return self.root.resolve().name
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +99,34 @@ class Sample:
         origin: The image's name, or the video's name and the time in it.
         frame: uint8 (height, width, 3), blue-green-red.
         successor: Of a video the next native frame, of pictures the next one read; None at the end of a clip.
+        second: Of a video, where it was asked for, the native frame after that; None elsewhere.
+        seconds: When the frame, its successor and the second one are shown, from the clip's first frame on; empty
+            without a second one.
     """
 
     index: int
     origin: str
     frame: NDArray[np.uint8]
     successor: NDArray[np.uint8] | None = None
+    second: NDArray[np.uint8] | None = None
+    seconds: tuple[float, ...] = ()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A sample of a video that waits for the native frames after it."""
+
+    sample: Sample
+    wanted: int
+    seconds: list[float]
+    frames: list[NDArray[np.uint8] | None] = field(default_factory=list)
+
+    def done(self) -> Sample:
+        """The sample with what came."""
+        first, second = [*self.frames, None, None][:2]
+        if first is None or second is None:
+            return replace(self.sample, successor=first)
+        return replace(self.sample, successor=first, second=second, seconds=tuple(self.seconds))
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -325,11 +357,13 @@ class SampleReader:
         clips: The clips to read.
         fps: Samples a second of video.
         wanted: Whether the sample with this index is needed; unwanted ones are not decoded further.
+        in_threes: Of which of the needed samples of videos the second native frame after it is needed too.
     """
 
     clips: Iterable[Clip]
     fps: float
     wanted: Callable[[int], bool] = lambda _: True
+    in_threes: Callable[[int], bool] = lambda _: False
     skipped: list[Skipped] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)
     index: int = 0
@@ -363,7 +397,7 @@ class SampleReader:
             index = self._next_index()
             if not self.wanted(index):
                 continue
-            name = path.name if clip.name == "." else f"{clip.name}/{path.name}"
+            name = clip.picture_name(path)
             try:
                 frame = read_image(path)
             except Unreadable as reason:
@@ -384,7 +418,7 @@ class SampleReader:
             self.skipped.append(Skipped(clip.name, reason.reason))
             return
         first, last_slot = self.index, -1
-        waiting: Sample | None = None  # for its successor
+        waiting: deque[_Waiting] = deque()
         with reader:
             while reader.advance():
                 slot = int(reader.seconds * self.fps + 1e-6)
@@ -395,9 +429,11 @@ class SampleReader:
                 if not (wanted or waiting):
                     continue
                 frame = reader.retrieve()
-                if waiting:
-                    yield replace(waiting, successor=frame)
-                    waiting = None
+                for entry in waiting:
+                    entry.frames.append(frame)
+                    entry.seconds.append(reader.seconds)
+                while waiting and len(waiting[0].frames) >= waiting[0].wanted:
+                    yield waiting.popleft().done()
                 if not wanted:
                     continue
                 origin = f"{clip.name}@{reader.seconds:.2f}s"
@@ -405,9 +441,10 @@ class SampleReader:
                     self.failed.append(index)
                     self.skipped.append(Skipped(origin, "frame cannot be decoded"))
                     continue
-                waiting = Sample(index, origin, frame)
-            if waiting:
-                yield waiting
+                sample = Sample(index, origin, frame)
+                waiting.append(_Waiting(sample, 2 if self.in_threes(index) else 1, [reader.seconds]))
+            for entry in waiting:
+                yield entry.done()
             missing = reader.missing_share
         if last_slot < 0:
             self._unopened += 1

@@ -6,6 +6,7 @@ An option that was not given is looked for in the environment: SENTINEL_ and its
 import math
 import os
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from sentinel_edge.corruptions import KINDS
 from sentinel_edge.episodes import By, Rule
 from sentinel_edge.errors import UsageError
 from sentinel_edge.judge import GATES
+from sentinel_edge.watched_model import Watched
 
 Value = TypeVar("Value")
 
@@ -25,7 +27,12 @@ def given(name: str, value: str | None) -> str | None:
     """An option's value, or what the environment says for it; an empty variable says nothing."""
     if value is not None:
         return value
-    return os.environ.get(f"SENTINEL_{name.upper()}") or None
+    return os.environ.get(variable(name)) or None
+
+
+def variable(name: str) -> str:
+    """The environment variable of an option."""
+    return f"SENTINEL_{name.upper().replace('-', '_')}"
 
 
 def path_option(name: str, value: str | None, default: Callable[[], Path] | None = None) -> Path:
@@ -38,7 +45,7 @@ def path_option(name: str, value: str | None, default: Callable[[], Path] | None
     if text is None and default is not None:
         return default()
     if text is None:
-        raise UsageError(f"--{name} is missing: expected a path, as in --{name} PATH (or SENTINEL_{name.upper()})")
+        raise UsageError(f"--{name} is missing: expected a path, as in --{name} PATH (or {variable(name)})")
     return named_path(name, text)
 
 
@@ -145,3 +152,64 @@ def gates_option(value: str | None) -> tuple[str, ...]:
     if not set(names) <= set(GATES):
         raise UsageError(f"--gates is {text!r}; expected {', '.join(GATES)}, or several with commas between")
     return tuple(name for name in GATES if name in names)
+
+
+def interpolator_option(value: str | None) -> Path | Watched:
+    """The model whose performance is watched: a path, or one of the words of `Watched`; the champion by default.
+
+    Raises:
+        UsageError: It is empty.
+    """
+    text = given("interpolator", value)
+    if text is None:
+        return Watched.CHAMPION
+    return Watched(text) if text in list(Watched) else named_path("interpolator", text)
+
+
+def word_option(name: str, value: str | None, default: str, words: tuple[str, ...]) -> str:
+    """One of a few words.
+
+    Raises:
+        UsageError: It is none of them.
+    """
+    text = given(name, value) or default
+    if text not in words:
+        raise UsageError(f"--{name} is {text!r}; expected {' or '.join(words)}")
+    return text
+
+
+def moment_option(name: str, text: str) -> datetime:
+    """A moment, in UTC where it names no zone; a date alone counts to its end.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        if len(text) == len("2026-12-01"):
+            moment = datetime.combine(date.fromisoformat(text) + timedelta(days=1), datetime.min.time())
+        else:
+            moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        expected = "a date or a time, as 2026-12-01 or 2026-12-01T06:00Z"
+        raise UsageError(f"--{name} is {text!r}; expected {expected}") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def acknowledged_option(value: str | None) -> dict[Cause, datetime]:
+    """Causes that are known, each with the moment until which it is: `fog:2026-12-01,scene_change:2026-12-05`.
+
+    Raises:
+        UsageError: One is unknown, or has no moment.
+    """
+    found: dict[Cause, datetime] = {}
+    for entry in (given("acknowledged", value) or "").split(","):
+        if not entry.strip():
+            continue
+        kind, colon, until = entry.strip().partition(":")
+        if kind not in list(Cause) or not colon:
+            raise UsageError(
+                f"--acknowledged has {entry.strip()!r}; expected CAUSE:DATE, as fog:2026-12-01, with commas between; "
+                f"causes are {', '.join(Cause)}"
+            )
+        found[Cause(kind)] = moment_option("acknowledged", until)
+    return found

@@ -26,11 +26,12 @@ SCHEMA_PATH = Path(__file__).with_name("verdict.schema.json")
 
 
 class Status(StrEnum):
-    """What a caller acts on."""
+    """What a caller acts on. A check ends in one of the first three; the last is of one gate, and decides nothing."""
 
     PASS = "PASS"  # noqa: S105  (a verdict, not a password)
     FAIL = "FAIL"
     ERROR = "ERROR"
+    NOT_JUDGED = "NOT_JUDGED"
 
 
 EXIT_CODES: Mapping[Status, int] = {Status.PASS: 0, Status.FAIL: 3, Status.ERROR: 1}
@@ -75,19 +76,55 @@ class NormalComparison:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasureSummary:
+    """How well frames are interpolated by one measure, and how well is normal.
+
+    Attributes:
+        now: The window's typical score.
+        tolerated: A lower one is FAIL.
+        lowest: The lowest typical score of an episode of the baseline.
+        highest: The highest.
+    """
+
+    now: float
+    tolerated: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True)
+class TripletSummary:
+    """How well triplets of neighbouring frames were interpolated.
+
+    Attributes:
+        interpolator: SHA-256 of the model; empty for none.
+        scored: How many triplets were scored.
+        passed_over: How many say nothing, by reason.
+        measures: By the names of `performance.SCORES`, where something moves; empty where the gate did not judge.
+    """
+
+    interpolator: str
+    scored: int
+    passed_over: Mapping[str, int]
+    measures: Mapping[str, MeasureSummary]
+
+
+@dataclass(frozen=True, slots=True)
 class GateResult:
     """What one gate said: its own status, score and threshold, and the numbers behind them.
 
     Attributes:
-        status: PASS, FAIL, or ERROR where the gate cannot judge.
-        score: Its score; None where it could not be computed. Of the embedding gate a share, 0 to 1; of the quality
-            gate the largest deviation of a measure, in units of what is tolerated.
+        status: PASS, FAIL, ERROR where the gate cannot judge, or NOT_JUDGED where it has nothing to judge by and leaves
+            it to the others (performance gate).
+        score: Its score; None where it could not be computed. Of the embedding gate a share, 0 to 1; of the others the
+            largest deviation of a measure, in units of what is tolerated.
         threshold: A score above it is FAIL.
         reason: One line for a person.
         dimensions: Per-dimension summary (embedding gate).
         normal: Comparison with the baseline's own stretches (embedding gate).
         deviations: Each measure's deviation in units of what is tolerated, signed, by name (quality gate).
         reference: Names of the baseline episodes the window was compared with.
+        triplets: What became of the triplets (performance gate).
     """
 
     status: Status
@@ -98,6 +135,7 @@ class GateResult:
     normal: NormalComparison | None = None
     deviations: Mapping[str, float] | None = None
     reference: tuple[str, ...] = ()
+    triplets: TripletSummary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +178,7 @@ class Verdict:
     """The result of a check, complete: everything `verdict.json` holds.
 
     Attributes:
-        status: FAIL when any enabled gate fails, ERROR when one cannot judge and none fails.
+        status: FAIL when any enabled gate fails, ERROR when one cannot judge, or none judges, and none fails.
         message: One line for a person.
         drift_score: The embedding gate's score: the share of dimensions with p < alpha; None on ERROR, and where that
             gate was left out.

@@ -1,6 +1,10 @@
-"""A stretch of footage as embeddings and signals: bounded in memory whatever its length, its gaps accounted for."""
+"""A stretch of footage as embeddings, signals and interpolated triplets.
+
+Bounded in memory whatever its length, its gaps accounted for.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -9,15 +13,23 @@ from numpy.typing import NDArray
 
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.interpolation_score import Silence, TripletScore, score_all
+from sentinel_edge.interpolator import Interpolator
 from sentinel_edge.mask import Mask
+from sentinel_edge.performance import TRIPLET, Triplets, record
 from sentinel_edge.quality import FRAME_SIGNALS, FrameSignals, measure
 from sentinel_edge.sampling import EvenSample
 from sentinel_edge.sources import Clip, Sample, SampleReader, Skipped
+from sentinel_edge.triplets import Triplet, make_triplet
 
 WINDOW_LIMIT = 2000
 """Embeddings kept of a window; a longer one is thinned evenly."""
 MAX_UNREADABLE = 0.25
 """Share of unreadable samples above which footage cannot stand for what the camera saw."""
+TRIPLET_EVERY = 10
+"""At every so many-th kept frame of a video a triplet is interpolated: as costly as four embeddings."""
+INTERPOLATING = 2
+"""Triplets interpolated at a time, at most: each takes tens of megabytes."""
 Tag = TypeVar("Tag")
 
 
@@ -35,6 +47,8 @@ class Window:
         unreadable: Estimated number of samples that could not be read, those that never came included.
         expected: Samples there would have been had everything been readable.
         skipped: What was passed over, and why.
+        triplets: Records of `performance.TRIPLET`, (n,): of the triplet that begins at each frame.
+        interpolator: SHA-256 of what interpolated them; empty where nothing did.
     """
 
     embeddings: NDArray[np.float16]
@@ -45,6 +59,8 @@ class Window:
     unreadable: float
     expected: float
     skipped: tuple[Skipped, ...]
+    triplets: Triplets
+    interpolator: str = ""
 
     def part(self, start: int, stop: int) -> "Window":
         """Frames `start` up to `stop` as a window of their own; see `take`."""
@@ -71,7 +87,7 @@ class Window:
         )
 
 
-PER_FRAME = ("embeddings", "signals", "origins")
+PER_FRAME = ("embeddings", "signals", "origins", "triplets")
 """Fields of a `Window` that hold something of each frame: a tuple, or an array (n, ...)."""
 
 
@@ -106,11 +122,19 @@ def _joined(values: Sequence[Any]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is kept of one frame: its name or time, a record of `quality.FRAME_SIGNALS`, its embedding, float16 (d,)."""
+    """What is kept of one frame.
+
+    Attributes:
+        origin: Its name or time.
+        signals: A record of `quality.FRAME_SIGNALS`.
+        embedding: float16 (d,).
+        triplet: A record of `performance.TRIPLET`.
+    """
 
     origin: str
     signals: np.void
     embedding: NDArray[np.float16]
+    triplet: np.void
 
 
 def read_window(
@@ -120,9 +144,11 @@ def read_window(
     *,
     mask: Mask | None = None,
     limit: int = WINDOW_LIMIT,
+    interpolator: Interpolator | None = None,
+    triplet_every: int = TRIPLET_EVERY,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Window:
-    """Sample, measure, fit and embed clips.
+    """Sample, measure, fit and embed clips, and interpolate some triplets of them.
 
     Args:
         clips: What to read, in order.
@@ -130,30 +156,43 @@ def read_window(
         fps: Samples a second of video; images of a folder are all sampled.
         mask: What of the picture is left out.
         limit: Embeddings to keep.
+        interpolator: What is to interpolate triplets of videos; None for nothing.
+        triplet_every: At every how many-th of the kept frames.
         progress: Called with the number of frames embedded so far.
 
     Raises:
-        SentinelError: The model's output is not finite, or too large for half precision.
+        SentinelError: A model's output is not finite, too large for half precision, or of another shape.
     """
     kept: EvenSample[Seen] = EvenSample(limit)
-    reader = SampleReader(clips, fps, wanted=kept.wants)
+
+    def in_threes(index: int) -> bool:
+        return interpolator is not None and index % (triplet_every * kept.stride) == 0
+
+    reader = SampleReader(clips, fps, wanted=kept.wants, in_threes=in_threes)
     samples = ((sample.index, sample) for sample in reader)
-    for count, (index, seen) in enumerate(embed_samples(samples, embedder, mask), start=1):
+    for count, (index, seen) in enumerate(embed_samples(samples, embedder, mask, interpolator), start=1):
         kept.add(index, seen)
         progress(count)
     unreadable, expected = reader.unreadable(kept.stride)
+    frames = stack(list(kept), embedder.dimensions)
+    # Before the stride grew they lay closer together.
+    frames["triplets"][[not in_threes(index) for index in kept.indices()]] = np.zeros((), TRIPLET)
     return Window(
-        **stack(list(kept), embedder.dimensions),
+        **frames,
         samples=reader.index,
         stride=kept.stride,
         unreadable=unreadable,
         expected=expected,
         skipped=tuple(reader.skipped),
+        interpolator=interpolator.card.sha256 if interpolator else "",
     )
 
 
 def embed_samples(
-    samples: Iterable[tuple[Tag, Sample]], embedder: Embedder, mask: Mask | None = None
+    samples: Iterable[tuple[Tag, Sample]],
+    embedder: Embedder,
+    mask: Mask | None = None,
+    interpolator: Interpolator | None = None,
 ) -> Iterator[tuple[Tag, Seen]]:
     """Measure, fit and embed samples as they come; each keeps its tag, and the order is kept.
 
@@ -161,27 +200,51 @@ def embed_samples(
         samples: Drawn from in the calling thread; a few are held at a time.
         embedder: The model.
         mask: What of the picture is left out; applied to whatever the samples show.
+        interpolator: What interpolates the triplets of samples that have a second successor, beside the embedding.
 
     Raises:
-        SentinelError: The model's output is not finite, or too large for half precision.
+        SentinelError: A model's output is not finite, too large for half precision, or of another shape.
     """
+    workers = min(INTERPOLATING, embedder.threads)
+    with ThreadPoolExecutor(workers, thread_name_prefix="interpolate") as pool:
 
-    def fitted() -> Iterator[tuple[tuple[Tag, str, np.void], NDArray[np.uint8]]]:
-        for tag, sample in samples:
-            frame, successor = sample.frame, sample.successor
-            if mask:
-                frame, successor = mask.apply(frame), None if successor is None else mask.apply(successor)
-            yield (tag, sample.origin, measure(frame, successor)), embedder.fit(frame)
+        def fitted() -> Iterator[tuple[tuple[Tag, str, np.void, _Found | None], NDArray[np.uint8]]]:
+            for tag, sample in samples:
+                frame, successor = sample.frame, sample.successor
+                if mask:
+                    frame, successor = mask.apply(frame), None if successor is None else mask.apply(successor)
+                triplet = _triplet(sample, frame, successor, mask) if interpolator else None
+                found = pool.submit(_score, triplet, interpolator) if triplet and interpolator else None
+                yield (tag, sample.origin, measure(frame, successor), found), embedder.fit(frame)
 
-    for (tag, origin, signals), embedding in embedder.embed_stream(fitted()):
-        with np.errstate(over="ignore"):
-            half = embedding.astype(np.float16)
-        if not np.isfinite(half).all():
-            raise SentinelError(
-                f"model {embedder.card.name} gave a value that is not a finite half-precision number for {origin}; "
-                "expected finite embeddings below 65504: check the model"
-            )
-        yield tag, Seen(origin, signals, half)
+        for (tag, origin, signals, found), embedding in embedder.embed_stream(fitted()):
+            with np.errstate(over="ignore"):
+                half = embedding.astype(np.float16)
+            if not np.isfinite(half).all():
+                raise SentinelError(
+                    f"model {embedder.card.name} gave a value that is not a finite half-precision number for {origin}; "
+                    "expected finite embeddings below 65504: check the model"
+                )
+            yield tag, Seen(origin, signals, half, record(found.result() if found else None))
+
+
+_Found = Future[TripletScore | Silence]
+
+
+def _triplet(
+    sample: Sample, frame: NDArray[np.uint8], successor: NDArray[np.uint8] | None, mask: Mask | None
+) -> Triplet | None:
+    """The triplet that begins at a sample, of which the frame and its successor are masked already."""
+    if successor is None or sample.second is None:
+        return None
+    second = mask.apply(sample.second) if mask else sample.second
+    first, middle, last = sample.seconds
+    return make_triplet((frame, successor, second), sample.origin.rpartition("@")[0], (first, middle, last))
+
+
+def _score(triplet: Triplet, interpolator: Interpolator) -> TripletScore | Silence:
+    ((_, found),) = score_all([triplet], interpolator)
+    return found
 
 
 def stack(seen: Sequence[Seen], dimensions: int) -> dict[str, Any]:
@@ -190,6 +253,7 @@ def stack(seen: Sequence[Seen], dimensions: int) -> dict[str, Any]:
         "embeddings": np.stack([one.embedding for one in seen]) if seen else np.empty((0, dimensions), np.float16),
         "signals": np.array([one.signals for one in seen], FRAME_SIGNALS),
         "origins": tuple(one.origin for one in seen),
+        "triplets": np.array([one.triplet for one in seen], TRIPLET),
     }
 
 

@@ -1,5 +1,8 @@
 """Fixtures shared by the tests: the sample footage and what is made of it once."""
 
+import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,17 @@ from sentinel_edge.window import read_window
 DATA = Path(__file__).parent / "data"
 PAST = DATA / "campus-past.mp4"
 INCOMING = DATA / "campus-incoming.mp4"
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """An empty current folder, a clean environment, and signal handling put back: to call `cli.run` in place."""
+    for name in [name for name in os.environ if name.startswith("SENTINEL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+    yield tmp_path
+    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture(scope="session")

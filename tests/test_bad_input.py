@@ -32,6 +32,7 @@ from sentinel_edge.baseline import load_baseline
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.judge import judge as window_judge
 from sentinel_edge.monitor import CheckOptions, check
+from sentinel_edge.performance import TRIPLET
 from sentinel_edge.sources import Unreadable, VideoReader, read_image
 from sentinel_edge.verdict import Status, Verdict
 from sentinel_edge.window import Window
@@ -48,6 +49,7 @@ from tests.command import (
     strict_json,
 )
 from tests.conftest import INCOMING, PAST
+from tests.onnx_bytes import FLOAT, TO_FLOAT, UINT8, field, node, tensor
 from tests.simulation import PictureCamera, some_signals
 from tests.test_baseline import same
 
@@ -553,9 +555,9 @@ def test_a_baseline_that_loads_can_be_judged_by(
         assert_one_line(str(error))
         return
     signals = some_signals()[:16]
-    window = Window(baseline.sketches[0, :16], signals, ("frame",) * 16, 16, 1, 0.0, 16.0, ())
+    window = Window(baseline.sketches[0, :16], signals, ("frame",) * 16, 16, 1, 0.0, 16.0, (), np.zeros(16, TRIPLET))
     found = window_judge(window, baseline)
-    assert list(found.gates) == ["embedding", "quality"]
+    assert list(found.gates) == ["embedding", "quality", "performance"]
     for gate in found.gates.values():
         assert_one_line(gate.reason)
         assert gate.score is None or 0 <= gate.score < np.inf
@@ -563,31 +565,6 @@ def test_a_baseline_that_loads_can_be_judged_by(
 
 # Models. The smallest graphs that are embedders, written as ONNX's own bytes (protocol buffers).
 
-
-def field(number: int, value: int | bytes | str) -> bytes:
-    """One field of a protocol buffer: a whole number, or bytes with their length."""
-    if isinstance(value, int):
-        return _varint(number << 3) + _varint(value)
-    content = value.encode() if isinstance(value, str) else value
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    low = value & 0x7F
-    return bytes([low]) if value == low else bytes([low | 0x80]) + _varint(value >> 7)
-
-
-def node(kind: str, inputs: list[str], output: str, attribute: bytes = b"") -> bytes:
-    return field(1, b"".join(field(1, name) for name in inputs) + field(2, output) + field(4, kind) + attribute)
-
-
-def tensor(name: str, kind: int, shape: list[int | str]) -> bytes:
-    sizes = b"".join(field(1, field(1, size) if isinstance(size, int) else field(2, size)) for size in shape)
-    return field(1, name) + field(2, field(1, field(1, kind) + field(2, sizes)))
-
-
-FLOAT, UINT8 = 1, 2
-TO_FLOAT = field(5, field(1, "to") + field(3, FLOAT) + field(20, 2))
 OVER_THE_PICTURE = field(5, field(1, "axes") + field(8, 1) + field(8, 2) + field(20, 7)) + field(
     5, field(1, "keepdims") + field(3, 0) + field(20, 2)
 )

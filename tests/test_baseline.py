@@ -22,9 +22,9 @@ from sentinel_edge.embedder import Embedder
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.health import MAX_CONDITIONS
 from sentinel_edge.learning import build_baseline
+from sentinel_edge.lossless import LosslessVideo
 from sentinel_edge.mask import MAX_COLUMNS, MAX_ROWS, Mask
 from sentinel_edge.quality import FRAME_SIGNALS, FrameSignals
-from sentinel_edge.saboteur import LosslessVideo
 from sentinel_edge.sources import VideoReader, find_footage
 from tests.conftest import PAST
 from tests.simulation import Camera
@@ -35,13 +35,16 @@ def arrays_of(baseline: Baseline) -> list[NDArray[Any]]:
     calibration, health = baseline.calibration, baseline.health
     arrays: list[NDArray[Any]] = [health.conditions, health.owners, health.runs, health.tolerances]
     arrays += [health.summary_tolerances, baseline.sketches, calibration.lengths, calibration.scales]
+    if baseline.performance is not None:
+        arrays += [baseline.performance.scores, baseline.performance.owners, baseline.performance.strides]
     return [*arrays, *calibration.null_scores]
 
 
-def numbers_of(baseline: Baseline) -> tuple[Baseline, float, float]:
+def numbers_of(baseline: Baseline) -> tuple[Baseline, float, float, tuple[str, ...]]:
     """All that is no array, and no fingerprint either."""
-    plain = replace(baseline, sketches=None, calibration=None, health=None, fingerprint="")  # type: ignore[arg-type]
-    return plain, baseline.calibration.longest, baseline.health.piece_samples
+    plain = replace(baseline, sketches=None, calibration=None, health=None, performance=None, fingerprint="")  # type: ignore[arg-type]
+    interpolators = baseline.performance.interpolators if baseline.performance else ()
+    return plain, baseline.calibration.longest, baseline.health.piece_samples, interpolators
 
 
 def same(a: Baseline, b: Baseline) -> bool:
@@ -144,7 +147,7 @@ def renamed(records: NDArray[Any]) -> NDArray[Any]:
     ("changes", "problem"),
     [
         ({"header": {"version": 1}}, "version 1; expected"),
-        ({"header": {"version": 3}}, "version 3; expected"),
+        ({"header": {"version": 4}}, "version 4; expected"),
         ({"header": {"format": "other"}}, "format 'other'"),
         ({"header": {"fps": -1}}, "contradicts itself"),
         ({"header": {"fps": "nan"}}, "contradicts itself"),

@@ -15,8 +15,10 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.corruptions import KINDS
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.lossless import LosslessVideo, encode_png
+from sentinel_edge.performance import TRIPLET
 from sentinel_edge.quality import FRAME_SIGNALS
-from sentinel_edge.saboteur import LosslessVideo, encode_png, sabotage
+from sentinel_edge.saboteur import sabotage
 from sentinel_edge.sources import VideoReader, find_clips
 from sentinel_edge.verdict import Status
 from sentinel_edge.window import Window, read_window
@@ -33,7 +35,7 @@ from .benchmarks.detection.corruptions import (
     corrupt_tta_installed,
 )
 from .benchmarks.detection.footage import HALVES, Part, Stretch, find_cameras, hour_of
-from .benchmarks.detection.judges import Normal, Opinion, part_of, sentinel_edge
+from .benchmarks.detection.judges import Normal, Opinion, sentinel_edge
 from .benchmarks.detection.scores import Outcome, Trial
 from .conftest import INCOMING
 from .simulation import Camera, PictureCamera, signals_of
@@ -141,11 +143,11 @@ def test_the_hour_is_read_from_a_pictures_name(name: str, hour: float | None) ->
 @given(st.integers(1, 200))
 def test_halves_share_a_window_without_overlap(count: int) -> None:
     embeddings, signals = np.zeros((count, 2), np.float16), np.zeros(count, FRAME_SIGNALS)
-    window = Window(embeddings, signals, ("",) * count, 3 * count, 3, 0.0, 0.0, ())
-    first, second = (part_of(window, half.of(window)) for half in HALVES)
+    window = Window(embeddings, signals, ("",) * count, 3 * count, 3, 0.0, 0.0, (), np.zeros(count, TRIPLET))
+    first, second = (window.take(half.of(window)) for half in HALVES)
     assert len(first.embeddings) + len(second.embeddings) == count
     assert abs(first.samples - 1.5 * count) <= 1.5
-    assert len(part_of(window, Part("hours", 0).of(window)).embeddings) == 0
+    assert len(window.take(Part("hours", 0).of(window)).embeddings) == 0
 
 
 def test_our_evidence_is_the_worse_gate_in_its_own_thresholds_and_none_where_it_cannot_judge() -> None:
@@ -153,7 +155,8 @@ def test_our_evidence_is_the_worse_gate_in_its_own_thresholds_and_none_where_it_
     past = [camera.episode(24) for _ in range(4)]
     normal = Normal(baseline_of(past, [pictures.signals(24) for _ in past]), "", np.concatenate(past))
     dark = [np.asarray(frame // 4, np.uint8) for frame in pictures.episode(24)]
-    window = Window(camera.episode(24), signals_of(dark), ("",) * 24, 24, 1, 0.0, 24.0, ())
+    no_triplets = np.zeros(24, TRIPLET)
+    window = Window(camera.episode(24), signals_of(dark), ("",) * 24, 24, 1, 0.0, 24.0, (), no_triplets)
     opinion = sentinel_edge(window, normal)
     assert opinion.status is Status.FAIL
     assert opinion.gates["embedding"] is not None

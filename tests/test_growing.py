@@ -1,9 +1,7 @@
 """A baseline learns more without the footage it was made from: what it knew it still knows, what is new is normal."""
 
-import os
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from sentinel_edge.episodes import By, Rule
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.judge import EMBEDDING, QUALITY, judge, weaknesses
 from sentinel_edge.learning import _thin, build_baseline, extend_baseline
-from sentinel_edge.saboteur import LosslessVideo
+from sentinel_edge.lossless import LosslessVideo
 from sentinel_edge.sources import Footage, SampleReader, find_clips, find_footage
 from sentinel_edge.verdict import GateResult, Status
 from sentinel_edge.window import Window, read_window
@@ -294,17 +292,12 @@ def test_less_than_an_episode_is_refused(
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, whole: Baseline, past: list[Frame]) -> Iterator[Path]:
-    """A folder with a baseline and more footage, as the current one."""
-    for name in [name for name in os.environ if name.startswith("SENTINEL_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+def here(here: Path, monkeypatch: pytest.MonkeyPatch, whole: Baseline, past: list[Frame]) -> Path:
+    """The current folder, with a baseline and more footage in it."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
-    save_baseline(whole, tmp_path / "old.npz")
-    footage(tmp_path / "more" / "a.avi", past[:20])
-    handler = signal.getsignal(signal.SIGTERM)
-    yield tmp_path
-    signal.signal(signal.SIGTERM, handler)
+    save_baseline(whole, here / "old.npz")
+    footage(here / "more" / "a.avi", past[:20])
+    return here
 
 
 ADD = ["baseline", "--add", "old.npz", "--source", "more"]

@@ -17,11 +17,13 @@ from sentinel_edge.judge import (
     DRIFTED_FRAMES,
     EMBEDDING,
     GATES,
+    PERFORMANCE,
     QUALITY,
     Judgement,
     judge,
     weaknesses,
 )
+from sentinel_edge.performance import TRIPLET
 from sentinel_edge.quality import FrameSignals
 from sentinel_edge.report import summary
 from sentinel_edge.verdict import SCHEMA_PATH, FrameCount, Status, Verdict
@@ -50,7 +52,8 @@ class Site:
 
 def window_of(embeddings: NDArray[np.float16], signals: FrameSignals) -> Window:
     count = len(embeddings)
-    return Window(embeddings, signals, tuple(f"frame {n}" for n in range(count)), count, 1, 0.0, float(count), ())
+    origins = tuple(f"frame {n}" for n in range(count))
+    return Window(embeddings, signals, origins, count, 1, 0.0, float(count), (), np.zeros(count, TRIPLET))
 
 
 @cache
@@ -86,7 +89,8 @@ def test_a_window_fails_when_either_gate_does(kind: str, failed: tuple[str, ...]
     assert tuple(name for name, gate in found.gates.items() if gate.status is Status.FAIL) == failed
     assert found.status is (Status.FAIL if failed else Status.PASS)
     assert bool(found.causes) == bool(found.most_drifted) == bool(failed)
-    for gate in found.gates.values():
+    assert found.gates[PERFORMANCE].status is Status.NOT_JUDGED, "of these windows no frame was interpolated"
+    for gate in (found.gates[EMBEDDING], found.gates[QUALITY]):
         assert gate.score is not None
         assert (gate.score > gate.threshold) == (gate.status is Status.FAIL)
         assert_one_line(gate.reason)
@@ -99,6 +103,16 @@ def test_a_gate_left_out_says_nothing_and_changes_nothing_of_the_other(kind: str
     assert set(alone.gates) == set(gates)
     assert alone.gates[gates[0]] == together.gates[gates[0]]
     assert alone.status is alone.gates[gates[0]].status
+
+
+def test_the_picture_is_looked_at_only_where_it_decides_or_explains() -> None:
+    def looked_at(kind: str) -> bool:
+        baseline = replace(known(), health=replace(known().health))
+        judge(window(kind), baseline, gates=[EMBEDDING])
+        return "views" in vars(baseline.health)
+
+    assert not looked_at(NORMAL)
+    assert looked_at(STRANGE), "its causes are wanted"
 
 
 def test_the_quality_gates_score_is_its_largest_deviation_and_the_reason_names_it() -> None:
@@ -160,7 +174,7 @@ def test_of_a_frozen_camera_the_frames_named_are_where_the_repeat_begins_and_end
 
 
 def test_too_few_frames_is_an_error_of_both_gates() -> None:
-    found = judge(window(BOTH).part(0, 7), known())
+    found = judge(window(BOTH).part(0, 7), known(), gates=[EMBEDDING, QUALITY])
     assert found.status is Status.ERROR
     assert [gate.status for gate in found.gates.values()] == [Status.ERROR, Status.ERROR]
     assert all("too few frames: 7 readable" in gate.reason for gate in found.gates.values())
@@ -171,7 +185,7 @@ def test_too_few_frames_is_an_error_of_both_gates() -> None:
 def test_no_frames_at_all_is_an_error_too() -> None:
     found = judge(window(NORMAL).part(0, 0), known())
     assert found.status is Status.ERROR
-    assert all("0 readable" in gate.reason for gate in found.gates.values())
+    assert all("0 readable" in found.gates[name].reason for name in (EMBEDDING, QUALITY))
 
 
 def too_long(kind: str) -> Window:
@@ -222,7 +236,7 @@ def test_every_kind_of_verdict_keeps_to_the_schema(kind: str, gates: tuple[str, 
     assert (document["drift_score"] is None) == (
         EMBEDDING not in gates or found.gates[EMBEDDING].status is Status.ERROR
     )
-    judged = {name for name, gate in document["gates"].items() if gate["status"] != "ERROR"}
+    judged = {name for name, gate in document["gates"].items() if gate["status"] in ("PASS", "FAIL")}
     assert {name for name, gate in document["gates"].items() if gate["deviations"]} == judged - {EMBEDDING}
     shown = summary(verdict, DATA)
     assert shown.startswith(f"{verdict.status}  ")

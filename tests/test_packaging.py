@@ -34,10 +34,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_carries_model_and_baseline_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "sentinel_edge/_assets/baseline/golden.npz" in names
-    models = [name for name in names if name.startswith("sentinel_edge/_assets/models/")]
-    assert [Path(name).with_suffix(".json").name for name in models if name.endswith(".onnx")] == [
-        Path(name).name for name in models if name.endswith(".json")
-    ]
+    carried = "sentinel_edge/_assets/models/"
+    ours = [path.relative_to(ROOT / "models") for path in (ROOT / "models").rglob("*") if path.is_file()]
+    assert {name.removeprefix(carried) for name in names if name.startswith(carried)} == {
+        str(path) for path in ours if path.name != ".lock"
+    }
     assert "sentinel_edge/verdict.schema.json" in names
     assert {name.split("/")[0] for name in names} == {
         "sentinel_edge",

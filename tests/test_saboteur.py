@@ -12,11 +12,12 @@ from typing import cast
 import numpy as np
 import pytest
 
-from sentinel_edge import saboteur
+from sentinel_edge import lossless, saboteur
 from sentinel_edge.causes import Cause
 from sentinel_edge.corruptions import Failure, Frame
 from sentinel_edge.errors import SentinelError, UsageError
-from sentinel_edge.saboteur import LosslessVideo, encode_png, sabotage
+from sentinel_edge.lossless import LosslessVideo, encode_png
+from sentinel_edge.saboteur import sabotage
 from sentinel_edge.sources import VideoReader, find_clips, read_image
 
 CAMPUS = Path(__file__).parent / "data" / "campus-incoming.mp4"
@@ -334,7 +335,7 @@ def test_an_interruption_within_a_video_leaves_nothing(
         except StopIteration:
             raise KeyboardInterrupt from None
 
-    monkeypatch.setattr(saboteur, "encode_png", encode_three)
+    monkeypatch.setattr(lossless, "encode_png", encode_three)
     with pytest.raises(KeyboardInterrupt):
         sabotage(source, Cause.BLUR, 2, tmp_path / "out")
     assert contents(tmp_path) == before

@@ -1,8 +1,5 @@
 """What a baseline catches is measured as a check would judge it, on real footage, and told."""
 
-import os
-import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -108,6 +105,7 @@ def test_an_episode_is_judged_by_at_most_so_many_of_its_frames_at_its_full_lengt
         window,
         embeddings=np.repeat(window.embeddings, 10, axis=0),
         signals=np.repeat(window.signals, 10),
+        triplets=np.repeat(window.triplets, 10),
         origins=tuple(str(number) for number in range(200)),
     )
     some = sensitivity._some(many)
@@ -181,17 +179,6 @@ def test_a_severity_is_told_by_the_number_that_makes_it() -> None:
 
 
 # The flag.
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """An empty current folder and a clean environment."""
-    for name in [name for name in os.environ if name.startswith("SENTINEL_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    handler = signal.getsignal(signal.SIGTERM)
-    yield tmp_path
-    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.mark.parametrize(

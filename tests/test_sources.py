@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.saboteur import LosslessVideo
+from sentinel_edge.lossless import LosslessVideo
 from sentinel_edge.sampling import EvenSample
 from sentinel_edge.sources import (
     Clip,

@@ -161,8 +161,9 @@ def test_an_output_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
 
 GATE = {
     "status": "ERROR", "score": 7.5, "threshold": 1.0, "reason": "", "dimensions": None, "normal": None,
-    "deviations": {"noise": -7.5}, "reference": [],
+    "deviations": {"noise": -7.5}, "reference": [], "triplets": None,
 }  # fmt: skip
+TRIPLETS = {"interpolator": "", "scored": 3, "passed_over": {"nothing moves": 2}, "measures": {}}
 FRAMES = {
     "judged": 0, "sampled": 0, "stride": 1, "unreadable": 0, "most_drifted": [], "skipped": [], "skipped_count": 0,
 }  # fmt: skip
@@ -172,14 +173,18 @@ def test_the_schema_refuses_what_a_verdict_must_never_be(validator: jsonschema.D
     good = json.loads(error_verdict("test", STARTED, baseline={"path": "b"}, model={"path": "m"}).to_json())
     validator.validate(good)
     validator.validate(good | {"gates": {"quality": GATE}, "frames": FRAMES})
+    validator.validate(good | {"gates": {"performance": GATE | {"status": "NOT_JUDGED", "triplets": TRIPLETS}}})
     for wrong in (
         {"status": "pass"},
         {"status": "PASS"},  # a PASS without a gate
+        {"status": "NOT_JUDGED"},  # of a gate alone
         {"drift_score": 1.5},
         {"gates": {"quality": GATE | {"score": -0.1}}},
         {"gates": {"quality": GATE | {"deviations": {"noise": "much"}}}},
         {"gates": {"quality": {name: GATE[name] for name in GATE if name != "deviations"}}},
         {"gates": {"taste": GATE}},
+        {"gates": {"performance": GATE | {"triplets": TRIPLETS | {"scored": -1}}}},
+        {"gates": {"performance": GATE | {"triplets": TRIPLETS | {"measures": {"taste": {}}}}}},
         {"frames": FRAMES | {"most_drifted": [7]}},
         {"frames": FRAMES | {"most_drifted": ["frame"] * 6}},
         {"causes": [{"kind": "gremlins", "evidence": ""}]},

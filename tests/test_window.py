@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sentinel_edge.condition import sum_up
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.mask import Mask
+from sentinel_edge.performance import TRIPLET
 from sentinel_edge.quality import FRAME_SIGNALS
 from sentinel_edge.sources import Clip, Skipped, find_clips
 from sentinel_edge.window import PER_FRAME, Window, join, read_window
@@ -32,6 +33,7 @@ def fabricated(origins: Sequence[str], stride: int = 1, first: int = 0) -> Windo
         unreadable=0.1 * count,
         expected=1.1 * count * stride,
         skipped=(Skipped("broken.png", "damaged"),),
+        triplets=np.zeros(count, TRIPLET),
     )
 
 
@@ -42,7 +44,7 @@ def numbers(window: Window) -> list[int]:
 
 
 def test_every_field_is_of_each_frame_or_of_the_whole() -> None:
-    whole = {"samples", "stride", "unreadable", "expected", "skipped"}
+    whole = {"samples", "stride", "unreadable", "expected", "skipped", "interpolator"}
     assert {field.name for field in fields(Window)} == whole | set(PER_FRAME)
 
 

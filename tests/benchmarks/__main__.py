@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from . import baseline_build, check, judging, ks, memory, startup
+from . import baseline_build, check, interpolation, judging, ks, memory, startup
 from .tables import Result, publish, publish_summary
 
 BENCHMARKS: Mapping[str, Callable[[], Result]] = {
@@ -18,6 +18,7 @@ BENCHMARKS: Mapping[str, Callable[[], Result]] = {
     "startup": startup.measure,
     "baseline_build": baseline_build.measure,
     "judging": judging.measure,
+    "interpolation": interpolation.measure,
 }
 
 

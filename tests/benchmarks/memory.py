@@ -1,5 +1,6 @@
-"""Peak resident memory of a check, short and long."""
+"""Peak resident memory of a check by all gates, short and long."""
 
+import json
 import os
 import statistics
 import tempfile
@@ -11,8 +12,10 @@ import cv2
 import numpy as np
 
 from sentinel_edge.baseline import Baseline, save_baseline
+from sentinel_edge.judge import GATES
 from sentinel_edge.learning import build_baseline
 from sentinel_edge.sources import find_clips, find_footage
+from sentinel_edge.watched_model import Watched, watched_interpolator
 
 from .footage import Frame, chosen_footage, embedder, frames_of, write_video
 from .tables import Finding, Result
@@ -60,8 +63,9 @@ def measure() -> Result:
     ]
     return Result(
         "memory",
-        "Peak memory of a check",
-        "Largest resident memory of the child process `python -m sentinel_edge check`, in 10^6 bytes. The videos "
+        "Peak memory of a check by all gates",
+        "Largest resident memory of the child process `python -m sentinel_edge check`, in 10^6 bytes, "
+        f"which judges by all gates ({', '.join(GATES)}). The videos "
         f"repeat {chosen_footage().name} at its size, written as MPEG-4 at {FPS:g} frames a second; the check samples "
         f"every frame, with one worker a core ({len(os.sched_getaffinity(0))} here) where not said otherwise. A window "
         "of more than 2000 samples is thinned by the check itself. The baseline was built, at the same rate, from "
@@ -90,7 +94,9 @@ def _long_baseline(folder: Path) -> Path:
     for number in range(BASELINE_CLIPS):
         _repeat(source / f"{number}.mp4", BASELINE_CLIP_FRAMES, skip=100 * number)
     baseline: Baseline
-    baseline, _ = build_baseline(find_footage(source), embedder(), fps=FPS)
+    baseline, _ = build_baseline(
+        find_footage(source), embedder(), fps=FPS, interpolator=watched_interpolator(Watched.CHAMPION)
+    )
     path = folder / "baseline.npz"
     save_baseline(baseline, path)
     return path
@@ -113,4 +119,7 @@ def _check(options: list[str], folder: Path) -> ChildRun:
     run = run_python(["-m", "sentinel_edge", "check", *options, "--output", str(folder / "status")])
     if run.exit_code not in (0, 3):
         raise RuntimeError(f"`check {' '.join(options)}` gave no verdict: {run.output}")
+    silent = [name for name in GATES if json.loads(run.output)["gates"][name]["score"] is None]
+    if silent:
+        raise RuntimeError(f"`check {' '.join(options)}` did not judge by {', '.join(silent)}: {run.output}")
     return run

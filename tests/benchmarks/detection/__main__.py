@@ -19,7 +19,7 @@ from sentinel_edge.window import Window
 from .cache import WindowCache
 from .corruptions import CLEAN, Damage, all_damages, corrupt_tta_installed
 from .footage import WHOLE, Camera, find_cameras
-from .judges import JUDGES, Normal, learn, part_of
+from .judges import JUDGES, Normal, learn
 from .peers import alibi_opinions
 from .report import OTHER, REAL, fill_in, report, write
 from .scores import Outcome, Trial
@@ -97,7 +97,7 @@ def _trials(
         whole = windows.window(stretch, CLEAN, camera.fps, LIMIT)
         for part in parts:
             label = f"{stretch.clip.name} {part}"
-            yield Trial(camera.name, "clean", "clean", 0, label), part_of(whole, part.of(whole))
+            yield Trial(camera.name, "clean", "clean", 0, label), whole.take(part.of(whole))
     for damage in damages:
         for stretch, parts in camera.sabotaged:
             whole = windows.window(stretch, damage, camera.fps, LIMIT)
@@ -105,7 +105,7 @@ def _trials(
             for part in (WHOLE,) if damage.in_time else parts:
                 label = f"{stretch.clip.name} {part}"
                 trial = Trial(camera.name, damage.source, damage.kind, damage.severity, label, damage.causes)
-                yield trial, part_of(whole, part.of(whole))
+                yield trial, whole.take(part.of(whole))
     for failure in camera.failures:
         window = windows.window(failure.stretch, CLEAN, camera.fps, LIMIT)
         yield Trial(camera.name, REAL, failure.what, 0, failure.stretch.clip.name, (Cause(failure.cause),)), window

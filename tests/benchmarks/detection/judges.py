@@ -89,11 +89,6 @@ def learn(camera: Camera, windows: WindowCache) -> Normal:
     return Normal(baseline, refusal, np.concatenate([window.embeddings for window in read]))
 
 
-def part_of(window: Window, chosen: NDArray[np.bool_]) -> Window:
-    """The chosen frames of a window, bool (n,), as a window of their own."""
-    return window.take(chosen)
-
-
 def sentinel_edge(window: Window, normal: Normal) -> Opinion:
     """Our judge, as `monitor.check` asks it."""
     if normal.baseline is None or window.unreadable > MAX_UNREADABLE * window.expected:
