@@ -21,6 +21,11 @@ UPGRADE ?=
 FOOTAGE ?=
 ALIBI ?=
 DETECTION_FLAGS ?=
+NEW ?=
+CANARY ?=
+MINUTES ?=
+STEPS ?=
+RETRAINED ?= retrain_output
 
 # Any Python from 3.11 on; it only makes the environments, which are used from then on.
 BASE_PYTHON ?= python3
@@ -29,6 +34,7 @@ EXPORT_VENV := .venv-export
 LOCK_VENV := .venv-lock
 PYTHON := $(VENV)/bin/python
 EXPORT_PYTHON ?= $(EXPORT_VENV)/bin/python
+BUDGET := $(if $(MINUTES),--minutes $(MINUTES)) $(if $(STEPS),--steps $(STEPS))
 # Twice quiet: errors only.
 PIP_INSTALL := -m pip --quiet --quiet --disable-pip-version-check install
 
@@ -52,6 +58,11 @@ help:
 	@printf '  %-19s%s (%s)\n' FOOTAGE 'folder of cameras for bench-detection: videos, folders of pictures, of days' '$(FOOTAGE)'
 	@printf '  %-19s%s (%s)\n' ALIBI 'a Python that has alibi-detect, to run it beside ours' '$(ALIBI)'
 	@printf '  %-19s%s (%s)\n' DETECTION_FLAGS 'more for bench-detection: --quick, --slow, --worst N' '$(DETECTION_FLAGS)'
+	@printf '  %-19s%s (%s)\n' NEW 'footage of the changed world, for retrain' '$(NEW)'
+	@printf '  %-19s%s (%s)\n' CANARY 'footage of it that nobody trains on; empty for the last quarter of NEW' '$(CANARY)'
+	@printf '  %-19s%s (%s)\n' MINUTES 'time to train; empty for 8 from scratch, 2 for retrain' '$(MINUTES)'
+	@printf '  %-19s%s (%s)\n' STEPS 'updates of the weights in place of a time' '$(STEPS)'
+	@printf '  %-19s%s (%s)\n' RETRAINED 'empty folder for what retrain makes' '$(RETRAINED)'
 	@printf '  %-19s%s (%s)\n' DOCKER_BUILD_FLAGS 'passed on to docker build' '$(DOCKER_BUILD_FLAGS)'
 
 .PHONY: demo
@@ -73,9 +84,23 @@ baseline: $(VENV)/installed ## learn what is normal from SOURCE, and measure wha
 export: $(EXPORT_VENV)/installed ## make models/mobilenetv2.onnx and its card from Keras weights (installs TensorFlow, 1.7 GB)
 	@$(EXPORT_PYTHON) -m export.mobilenetv2 --weights '$(WEIGHTS)' --output models/mobilenetv2.onnx
 
+.PHONY: train-vfi
+train-vfi: $(EXPORT_VENV)/installed ## train the frame interpolator from scratch on SOURCE; in vfi_output/ (installs TensorFlow)
+	@$(EXPORT_PYTHON) -m export.train_vfi --source '$(SOURCE)' --output vfi_output $(BUDGET)
+
+.PHONY: retrain
+retrain: $(VENV)/installed $(EXPORT_VENV)/installed ## fine-tune the champion on NEW, prove it, refresh the baseline; in RETRAINED
+	@: $(or $(NEW),$(error name footage of the changed world: make retrain NEW=folder))
+	@$(PYTHON) -m export.healing --new '$(NEW)' $(if $(CANARY),--canary '$(CANARY)') --golden '$(SOURCE)' \
+	    --baseline '$(BASELINE)' --output '$(RETRAINED)' --trainer '$(abspath $(EXPORT_PYTHON))' $(BUDGET)
+
+.PHONY: heal
+heal: $(VENV)/installed $(EXPORT_VENV)/installed ## the whole loop on the sample: PASS, the world changes, FAIL, retrain, PASS; a table and a picture
+	@$(PYTHON) tests/heal.py --trainer '$(abspath $(EXPORT_PYTHON))' $(BUDGET)
+
 .PHONY: test
-test: $(VENV)/installed ## the tests, without those that need Docker or TensorFlow
-	@$(PYTHON) -m pytest -m 'not slow and not image and not export' $(PYTEST_FLAGS)
+test: $(VENV)/installed ## the tests, without those that need Docker, gh or TensorFlow
+	@$(PYTHON) -m pytest -m 'not slow and not image and not export and not workflow' $(PYTEST_FLAGS)
 
 .PHONY: test-slow
 test-slow: $(VENV)/installed ## the tests that take many seconds each
@@ -88,6 +113,11 @@ test-export: $(VENV)/installed $(EXPORT_VENV)/installed ## the tests of the expo
 .PHONY: test-image
 test-image: image $(VENV)/installed ## build the image and run the tests that start it (needs Docker)
 	@SENTINEL_IMAGE='$(IMAGE)' $(PYTHON) -m pytest -m image $(PYTEST_FLAGS)
+
+.PHONY: test-workflows
+test-workflows: image $(VENV)/installed ## run the workflows from their YAML (needs Docker and gh)
+	@SENTINEL_IMAGE='$(IMAGE)' SENTINEL_EXPORT_PYTHON='$(abspath $(EXPORT_PYTHON))' \
+	    $(PYTHON) -m pytest -m workflow $(PYTEST_FLAGS)
 
 .PHONY: bench
 bench: $(VENV)/installed ## measure speed and memory; results in bench_output/
@@ -111,13 +141,14 @@ image-size: image $(VENV)/installed ## build the image and show what takes its s
 	@$(PYTHON) tests/benchmarks/image_size.py '$(IMAGE)'
 
 .PHONY: lint
-lint: $(VENV)/installed ## style, types, Dockerfile and shell script
+lint: $(VENV)/installed ## style, types, Dockerfile, shell scripts and workflows
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/hadolint Dockerfile && echo 'hadolint: Dockerfile is clean'
 	@if [[ -x $(VENV)/bin/shellcheck ]]; then $(VENV)/bin/shellcheck .ci/run && echo 'shellcheck: .ci/run is clean'; \
 	    else echo 'shellcheck: left out, it has no wheel for this platform'; fi
+	@$(PYTHON) -m pytest -q tests/workflows/test_lint.py && echo 'actionlint, zizmor, schemas: the workflows are clean'
 
 .PHONY: lock
 lock: $(LOCK_VENV)/installed ## write the lock files again; UPGRADE=1 takes the newest versions
@@ -130,7 +161,7 @@ lock: $(LOCK_VENV)/installed ## write the lock files again; UPGRADE=1 takes the 
 
 .PHONY: clean
 clean: ## remove the environments, caches and outputs that make made
-	@rm -rf $(VENV) $(EXPORT_VENV) $(LOCK_VENV) build dist demo_output bench_output \
+	@rm -rf $(VENV) $(EXPORT_VENV) $(LOCK_VENV) build dist demo_output bench_output heal_output retrain_output vfi_output \
 	    .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

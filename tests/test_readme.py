@@ -63,12 +63,18 @@ def test_check_prints_the_summary_of_the_readme_on_a_terminal(tmp_path: Path) ->
 
 def test_every_command_and_option_in_the_readme_exists() -> None:
     text = README.replace("\\\n", " ")
-    used = re.findall(r"(?:sentinel-edge|vfi-monitor) (check|baseline|sabotage|version)\b([^\n`]*)", text)
+    used = re.findall(
+        r"(?:sentinel-edge|vfi-monitor) "
+        r"(check|baseline|describe|decide|sabotage|excerpt|evaluate|canary|version)\b([^\n`]*)",
+        text,
+    )
     assert len(used) >= 6
     for command, rest in used:
         options = inspect.signature(getattr(Commands, command)).parameters
         for option in re.findall(r"--([a-z-]+)", rest):
-            assert option in {*options, "help"}, f"sentinel-edge {command} has no option --{option}"
+            assert option in {*(option.replace("_", "-") for option in options), "help"}, (
+                f"sentinel-edge {command} has no option --{option}"
+            )
 
 
 def test_every_make_target_in_the_readme_exists() -> None:
