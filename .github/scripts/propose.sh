@@ -8,9 +8,9 @@ if [[ $OUTCOME == promoted ]]; then
   title="Promote the retrained interpolator, refresh the baseline"
   cp -R retrain_output/models/vfi/. models/vfi/
 fi
-cp retrain_output/baseline/golden.npz baseline/golden.npz
+cp retrain_output/baseline/golden.npz "$BASELINE"
 git switch --create "$BRANCH"
-git add models/vfi baseline/golden.npz
+git add models/vfi "$BASELINE"
 git -c user.name='sentinel' -c user.email='sentinel@users.noreply.github.com' commit --quiet \
   --message "$title"
 # shellcheck disable=SC2016  # the token is for git's own shell to fill in, and stays out of this command line

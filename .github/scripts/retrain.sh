@@ -8,7 +8,8 @@ set -euo pipefail
   exit 1
 }
 ended=0
-make --no-print-directory retrain NEW="$FOOTAGE" MINUTES="$MINUTES" RETRAINED=retrain_output || ended=$?
+make --no-print-directory retrain BASELINE="$BASELINE" SOURCE="$GOLDEN" NEW="$FOOTAGE" MINUTES="$MINUTES" RETRAINED=retrain_output || ended=$?
+rm -rf retrain_output/footage  # the run that called keeps the footage, for as long as its owner said
 if [[ -s retrain_output/report.md ]]; then
   {
     echo "Called by [a check]($MONITOR_RUN): drift score ${DRIFT_SCORE:-not given}, causes ${CAUSES:-not given}."
