@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +21,7 @@ from sentinel_edge.interpolation_score import TripletScore, score_all
 from sentinel_edge.interpolator_card import CARD_FILE, Graph, InterpolatorCard, Training
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.onnx"
 NAME = "small-interpolator"
+_STAGING = ".training-"
 
 
 class Exported:
@@ -97,7 +101,7 @@ def publish(content: bytes, card: InterpolatorCard, folder: Path) -> None:
     """Put the model and its card into a folder, each whole or not at all, the card last.
 
     Both are on the disk before the first takes its place; a reader that meets the moment between the two finds a model
-    its card does not match, and refuses it.
+    its card does not match, and refuses it. What a run that was killed while publishing left here is cleared away.
 
     Raises:
         SentinelError: the folder cannot be written.
@@ -105,7 +109,7 @@ def publish(content: bytes, card: InterpolatorCard, folder: Path) -> None:
     text = card.to_json()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".training-") as staging:
+        with _alone(folder), tempfile.TemporaryDirectory(dir=folder, prefix=_STAGING) as staging:
             model, beside = Path(staging, MODEL_FILE), Path(staging, CARD_FILE)
             for path, data in ((model, content), (beside, text)):
                 with path.open("wb") as stream:
@@ -118,6 +122,23 @@ def publish(content: bytes, card: InterpolatorCard, folder: Path) -> None:
         raise SentinelError(
             f"cannot write {folder}: {error.strerror}; pass an --output that can be written and has room"
         ) from error
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Be the only one to publish into a folder, without leftovers.
+
+    The lock is on the folder itself, so that it leaves no file, and the system releases it of whoever is killed: a
+    staging folder that is there now belongs to nobody.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for leftover in folder.glob(f"{_STAGING}*"):
+            shutil.rmtree(leftover)
+        yield
+    finally:
+        os.close(descriptor)  # and with it the lock
 
 
 def require_writable(folder: Path) -> None:

@@ -218,10 +218,9 @@ def why_not(triplets: Triplets, known: Performance | None, interpolator: str) ->
     if scored >= MIN_SCORED:
         return None
     silent = passed_over(triplets)
-    others = (
-        ", ".join(f"{reason} in {count}" for reason, count in silent.items()) or "no more frames that follow at once"
-    )
-    return f"{scored} triplets to score, expected {MIN_SCORED} or more ({others})"
+    others = ", ".join(f"{reason} in {count}" for reason, count in silent.items())
+    found = f"{scored} triplets to score ({others})" if others else f"{scored} triplets to score"
+    return f"{found}, expected {MIN_SCORED} or more; give a longer window, or one in which more moves"
 
 
 def assess_performance(triplets: Triplets, samples: int, known: Performance) -> Standing:

@@ -16,18 +16,18 @@ def summary(verdict: Verdict, output: Path) -> str:
         return f"ERROR  {verdict.message}"
     lines = [f"{verdict.status}  {_scores(verdict)}"]
     for name, gate in verdict.gates.items():
-        lines.append(f"  {name:<9}  {gate.status}: {gate.reason}")
+        lines.append(f"  {name:<11}  {gate.status}: {gate.reason}")
     frames = verdict.frames
     thinned = f", every {frames.stride}th kept" if frames.stride > 1 else ""
-    lines.append(f"  frames     {frames.judged} judged of {frames.sampled} sampled{thinned}")
-    lines.extend(f"  skipped    {entry.name}: {entry.reason}" for entry in frames.skipped[:SHOWN])
+    lines.append(f"  frames       {frames.judged} judged of {frames.sampled} sampled{thinned}")
+    lines.extend(f"  skipped      {entry.name}: {entry.reason}" for entry in frames.skipped[:SHOWN])
     if frames.skipped_count > SHOWN:
-        lines.append(f"  skipped    and {frames.skipped_count - SHOWN} more, see verdict.json")
-    lines.extend(f"  cause      {cause.kind}: {cause.evidence}" for cause in verdict.causes)
+        lines.append(f"  skipped      and {frames.skipped_count - SHOWN} more, see verdict.json")
+    lines.extend(f"  cause        {cause.kind}: {cause.evidence}" for cause in verdict.causes)
     if frames.most_drifted:
-        lines.append(f"  look at    {', '.join(frames.most_drifted[:SHOWN])}")
-    lines.append(f"  baseline   {verdict.baseline['source']}, {verdict.baseline['episodes']} episodes")
-    lines.append(f"  written    {output / 'verdict.json'} ({verdict.duration_s:.1f} s)")
+        lines.append(f"  look at      {', '.join(frames.most_drifted[:SHOWN])}")
+    lines.append(f"  baseline     {verdict.baseline['source']}, {verdict.baseline['episodes']} episodes")
+    lines.append(f"  written      {output / 'verdict.json'} ({verdict.duration_s:.1f} s)")
     return "\n".join(one_line(line) for line in lines)
 
 

@@ -195,9 +195,7 @@ def test_a_mistyped_option_of_the_installed_command_exits_2(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "value", ["", " ", "Quality", "quality;embedding", "quality,", "performance", "all", "none", ","]
-)
+@pytest.mark.parametrize("value", ["", " ", "Quality", "quality;embedding", "quality,", "speed", "all", "none", ","])
 def test_gates_that_are_none_exit_2(here: Path, capfd: pytest.CaptureFixture[str], value: str) -> None:
     assert cli.run(["check", "--incoming", ".", "--output", "out", f"--gates={value}"]) == 2
     message = complaint(capfd.readouterr().err)
@@ -271,7 +269,8 @@ def test_the_gates_named_decide_whether_by_option_or_environment(
 
     assert decided("--gates=quality") == (3, ["quality"], True)
     assert decided("--gates", "quality, embedding,quality") == (3, ["embedding", "quality"], False)
-    assert decided() == (3, ["embedding", "quality"], False)
+    assert decided() == (3, ["embedding", "quality", "performance"], False)
+    assert decided("--interpolator=none") == (3, ["embedding", "quality"], False)
     monkeypatch.setenv("SENTINEL_GATES", "quality")
     assert decided() == (3, ["quality"], True)
     assert decided("--gates=embedding")[1:] == (["embedding"], False)

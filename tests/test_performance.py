@@ -196,7 +196,7 @@ def test_a_record_holds_a_score_a_reason_or_nothing() -> None:
         (100, past(of(0), frames=6), SHA, "0 of the baseline's episodes"),
         (100, past(of(0)), "", "nothing was interpolated"),
         (100, past(of(0)), OTHER, "does not know interpolator bbbbbbbbbbbb"),
-        (2 * MIN_SCORED - 2, past(of(0)), SHA, "7 triplets to score, expected 8 or more"),
+        (2 * MIN_SCORED - 2, past(of(0)), SHA, "7 triplets to score, expected 8 or more; give a longer window"),
         (0, past(of(0)), SHA, "0 triplets to score"),
         (2 * MIN_SCORED, past(of(0)), SHA, None),
     ],

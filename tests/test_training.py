@@ -6,8 +6,11 @@ All tests are marked `export`: they run the workshop in the interpreter that SEN
 import hashlib
 import json
 import os
+import shutil
+import signal
 import subprocess
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +21,15 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
+from sentinel_edge.errors import SentinelError
 from sentinel_edge.interpolation_score import Silence, examine
 from sentinel_edge.interpolator import Interpolator
 from sentinel_edge.interpolator_card import load_interpolator
 from sentinel_edge.lossless import LosslessVideo
+from sentinel_edge.registry import Registry
 from sentinel_edge.sources import VideoReader, find_clips
 from sentinel_edge.triplets import read_triplets
+from tests.interpolators import tiny_card, tiny_graph, write_tiny
 
 ROOT = Path(__file__).parent.parent
 PAST = ROOT / "tests" / "data" / "campus-past.mp4"
@@ -291,6 +297,98 @@ def test_a_full_disk_leaves_the_older_files_as_they_were(python: str, trained: P
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_retraining_killed_at_any_moment_leaves_the_champion_and_no_half_challenger(
+    python: str, clips: Path, tmp_path: Path
+) -> None:
+    champion, output = tmp_path / "vfi", tmp_path / "out"
+    shutil.copytree(ROOT / "models" / "vfi", champion)
+    before = files_below(champion)
+    footage = ("--new", clips / "half.avi", "--replay", clips / "old.avi")
+    command: list[str | Path] = ["--champion", champion, *footage, "--output", output, "--steps", "2"]
+
+    def left() -> list[str]:
+        assert files_below(champion) == before
+        assert Registry(champion).verify().problems == ()
+        return sorted(path.name for path in output.iterdir() if not path.name.startswith("."))
+
+    # The output folder is made just before the footage is read.
+    with started(python, "export.retrain", *command) as run:
+        while not output.exists():
+            assert run.poll() is None, run.communicate()
+            time.sleep(0.01)
+        assert kill(run) == ""
+    assert left() == []
+    with started(python, "export.retrain", *command) as run:
+        assert run.stderr is not None
+        lines = [run.stderr.readline() for _ in range(2)]
+        assert lines[1].startswith("step 0,"), lines
+        kill(run)
+    assert left() == []
+    # The model is in its place, its card not yet. The other steps of publishing are tried below.
+    script = """
+        import os, pathlib, signal, sys
+        from export import retrain
+
+        def die(event, arguments):
+            if event == "os.rename" and pathlib.Path(os.fsdecode(arguments[1])) == pathlib.Path(sys.argv[1]):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(die)
+        sys.exit(retrain.main(sys.argv[2:]))
+    """
+    done = execute(python, script, output / "card.json", *command)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert left() == ["model.onnx"]
+    with pytest.raises(SentinelError):
+        load_interpolator(output / "model.onnx")
+    done = module(python, "export.retrain", *command)
+    assert done.returncode == 0, done.stderr
+    assert left() == ["card.json", "model.onnx"]
+    assert not list(output.glob(".*"))
+    assert load_interpolator(output / "model.onnx")[1].parent == 1
+
+
+def test_publishing_killed_at_any_step_leaves_the_old_the_new_or_what_is_refused(python: str, tmp_path: Path) -> None:
+    old, new = (tiny_graph(name=name) for name in ("old", "new"))
+    write_tiny(tmp_path / "template", old)
+    write_tiny(tmp_path / "new", new)
+    script = """
+        import pathlib, sys
+        from export import interpolator_publishing as publishing
+        from sentinel_edge.interpolator_card import load_interpolator
+        from tests import killed_writer
+
+        content, card = load_interpolator(pathlib.Path(sys.argv[2]).parent / "new" / "model.onnx")
+        killed_writer.WATCHED.add(publishing.__file__)
+        killed_writer.OPERATIONS["publish"] = lambda folder: publishing.publish(content, card, folder)
+        killed_writer.main()
+        # The same again where each of them was killed.
+        for folder in pathlib.Path(sys.argv[3]).iterdir():
+            again = pathlib.Path(sys.argv[3] + "-again") / folder.name
+            killed_writer.shutil.copytree(folder, again)
+            publishing.publish(content, card, again)
+    """
+    tries = tmp_path / "tries"
+    run = execute(python, script, "publish", tmp_path / "template", tries)
+    assert run.returncode == 0, run.stderr
+    outcomes = []
+    for number in range(1, int(run.stdout) + 1):
+        try:
+            outcomes.append(load_interpolator(tries / str(number) / "model.onnx")[0])
+        except SentinelError as problem:
+            assert "does not match its card" in str(problem)  # noqa: PT017
+            outcomes.append(b"refused")
+        again = tmp_path / "tries-again" / str(number)
+        assert load_interpolator(again / "model.onnx") == (new, tiny_card(new))
+        assert sorted(path.name for path in again.iterdir()) == ["card.json", "model.onnx"]
+    # In this order, and no other.
+    assert [outcome for outcome, before in zip(outcomes, [b"", *outcomes], strict=False) if outcome != before] == [
+        old,
+        b"refused",
+        new,
+    ]
+
+
 @pytest.mark.parametrize(
     ("champion", "found"),
     [
@@ -338,6 +436,25 @@ def test_an_output_that_cannot_be_written_is_one_line(python: str, clips: Path, 
     line = the_one_line(train(python, clips / "old.avi", tmp_path / "file" / "out"))
     assert "cannot write" in line
     assert "--output" in line
+
+
+def files_below(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def started(python: str, name: str, *arguments: str | Path) -> subprocess.Popen[str]:
+    """A run that is not waited for."""
+    return subprocess.Popen(
+        [python, "-m", name, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def kill(run: subprocess.Popen[str]) -> str:
+    """End a run at once; what it had still said on stderr."""
+    run.kill()
+    _, said = run.communicate()
+    assert run.returncode == -signal.SIGKILL, said
+    return said
 
 
 def card(folder: Path) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def measure() -> Result:
         findings.append(Finding(f"check, {name}: the same without the start", running.shown(), running.median))
     return Result(
         "check",
-        f"Whole check of {footage.name}, embedding gate only, against bare inference",
+        f"Whole check of {footage.name}, embedding and quality gates, against bare inference",
         "Bare is `InferenceSession.run` on the fitted frames in memory: one single-threaded session shared by "
         f"one worker a core, {BATCH_SIZE} frames a call, as the runtime runs it. The check is `monitor.check`: footage "
         "found, baseline and model loaded, frames decoded, fitted, embedded and judged, verdict written. Start is what "

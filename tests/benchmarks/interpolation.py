@@ -52,7 +52,7 @@ def measure() -> Result:
         "Above: calls of the runtime's own sessions in turns, each one thread and one frame or triplet, in memory, of "
         f"{INCOMING.name}; in times one embedding. Below: `monitor.check` of the same clip at the default rate in this "
         f"process, a worker a core, by the two gates and by all three, in turns; in times the former. {triplets} "
-        "triplets are interpolated in it, each frame decoded for either. The baseline was built before. Processor time "
+        "triplets are interpolated in it. The baseline was built before. Processor time "
         "is that of all threads, which other programs on the machine hardly touch.",
         ("what", "time", "ratio", "in processor time"),
         rows,
