@@ -89,8 +89,10 @@ class Outcome:
 def heal(request: Request, say: Callable[[str], None]) -> Outcome:
     """Walk the steps. A challenger that is not proven leaves the champion in place.
 
-    The baseline is then refreshed all the same where the champion does as well as ever (the world looks different, the
-    model is none the worse), but not where it got worse: that would teach the baseline to be content with it.
+    The baseline is then refreshed all the same where the champion is seen to do as well as ever (the world looks
+    different, the model is none the worse), but not where it got worse or cannot be judged: that would teach the
+    baseline to be content with it. Pictures train no interpolator; of a camera that delivers them the baseline alone is
+    refreshed.
 
     Raises:
         SentinelError: A step could not be done at all.
@@ -103,18 +105,19 @@ def heal(request: Request, say: Callable[[str], None]) -> Outcome:
     registry = output / "models" / "vfi"
     shutil.copytree(request.registry, registry, ignore=shutil.ignore_patterns(".*"))
     found: dict[str, Any] = {}
-    ended = _challenge(request, new, canary, registry, found=found, say=say)
-    if ended != "promoted":
+    pictures = not any(clip.is_video for clip in find_footage(new).clips)
+    ended = "no video" if pictures else _challenge(request, new, canary, registry, found=found, say=say)
+    if ended not in ("promoted", "no video"):
         folder = output / "checks" / "champion"
         _check(canary, request.baseline, registry, folder)
         performance = _read(folder / "verdict.json")["gates"].get("performance", {"status": "NOT_JUDGED"})
-        if performance["status"] == "FAIL":
+        if performance["status"] != "PASS":
             return Outcome(ended, found)
     say("baseline: the new normal is added")
     found["refresh"] = refresh = _refresh(request.baseline, request.normal or new, canary, registry, output)
     for name, one in refresh.items():
         say(f"  {name}: {one['status']} {', '.join(one['causes'])}")
-    seen = all((one["status"] == "FAIL") == (name != "as it came") for name, one in refresh.items())
+    seen = all(one["status"] == ("PASS" if name == "as it came" else "FAIL") for name, one in refresh.items())
     if not seen:
         return Outcome("blinded", found)
     return Outcome("promoted" if ended == "promoted" else "refreshed", found)
@@ -143,6 +146,8 @@ def _challenge(
         expected=(PASS, FAIL, UNDECIDED),
     )
     found["evaluation"] = _read(output / "evaluation.json")
+    if code == UNDECIDED and not found["evaluation"]["rules"]:
+        raise SentinelError(f"the offline gate could not be held: {found['evaluation']['message']}")
     if code != PASS:
         return "refused" if code == FAIL else "undecided"
 
@@ -154,6 +159,8 @@ def _challenge(
         expected=(PASS, FAIL, UNDECIDED),
     )
     found["canary"] = _read(output / "canary.json")
+    if found["canary"]["status"] == "ERROR":
+        raise SentinelError(f"the canary could not be let out: {found['canary']['message']}")
     return {PASS: "promoted", FAIL: "rolled back"}.get(code, "undecided")
 
 
@@ -182,19 +189,25 @@ def _check(footage: Path, baseline: Path, registry: Path, folder: Path) -> None:
 def divide(source: Path, folder: Path) -> tuple[Path, Path]:
     """Divide footage in time into what is trained on and what is left for the canary, its last quarter.
 
-    Four clips or more are divided whole; fewer are cut, each, without loss.
+    Four clips or more are divided whole; fewer are cut, each, without loss. Where there is no video, pictures are
+    divided instead.
 
     Raises:
-        SentinelError: There is no video in it.
+        SentinelError: There is no footage in it.
     """
-    clips = [clip for clip in find_footage(source).clips if clip.is_video]
-    if not clips:
-        raise SentinelError(
-            f"no video in {source}; expected footage at its native rate, as `sentinel-edge excerpt` keeps it"
-        )
+    found = find_footage(source).clips
+    clips = [clip for clip in found if clip.is_video]
     new, canary = folder / "new", folder / "canary"
     new.mkdir(parents=True)
     canary.mkdir()
+    if not clips:
+        pictures = [(clip.picture_name(file), file) for clip in found for file in clip.files]
+        kept = round(len(pictures) * (1.0 - CANARY_SHARE))
+        for position, (name, file) in enumerate(pictures):
+            target = (new if position < kept else canary) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+        return new, canary
     if len(clips) >= MIN_CLIPS:
         kept = round(len(clips) * (1.0 - CANARY_SHARE))
         for position, clip in enumerate(clips):
@@ -263,7 +276,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _cell(text: str) -> str:
-    return one_line(text).replace("|", "\\|")
+    return one_line(text).replace("|", "\\|").replace("<", "&lt;").replace("@", "@\u200b")
 
 
 def main(arguments: list[str] | None = None) -> int:

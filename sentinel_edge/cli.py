@@ -232,6 +232,7 @@ class Commands:
         acknowledged: str | None = None,
         red_phone: str | None = None,
         retrainings: str | None = None,
+        proposals: str | None = None,
         repairs: str | None = None,
         run_url: str | None = None,
     ) -> None:
@@ -252,13 +253,15 @@ class Commands:
             fails_needed: Failures among the last --of-last checks before anything is called for. Default: 1.
             of_last: How many checks count, this one included; only those against the same baseline. Default: 1.
             cooldown_hours: Least time between two retrainings. Default: 20.
-            daily_maximum: Most retrainings in any 24 hours. Default: 1.
+            daily_maximum: Most retrainings in any 24 hours. Default: 2.
             maintenance_until: Until this date (its end, UTC) or time nothing is called for.
             acknowledged: Causes that are known, and until when, as fog:2026-12-01,scene_change:2026-12-05. A FAIL with
                 no other cause calls for nothing.
             red_phone: on or off; off calls for nothing, ever. Default: on.
             retrainings: What `gh run list --workflow retrain.yml --json databaseId,status,createdAt` printed: at most
                 one retraining is under way at a time.
+            proposals: What `gh pr list --state open --json number,headRefName` printed: while a retraining's pull
+                request waits, no other is called for.
             repairs: What `gh issue list --label sentinel-repair --json number,title` printed: an open call is not
                 repeated.
             run_url: Where a person finds the run that asks.
@@ -271,7 +274,7 @@ class Commands:
             fails_needed=whole_option("fails-needed", fails_needed, 1, 1, of),
             of_last=of,
             cooldown=timedelta(hours=whole_option("cooldown-hours", cooldown_hours, 20, 0, 10_000)),
-            daily_maximum=whole_option("daily-maximum", daily_maximum, 1, 0, 1000),
+            daily_maximum=whole_option("daily-maximum", daily_maximum, 2, 0, 1000),
             maintenance_until=optional(
                 "maintenance-until", maintenance_until, lambda text: moment_option("maintenance-until", text)
             ),
@@ -285,6 +288,7 @@ class Commands:
             output=path_option("output", output),
             guards=guards,
             retrainings=optional("retrainings", retrainings, lambda text: named_path("retrainings", text)),
+            proposals=optional("proposals", proposals, lambda text: named_path("proposals", text)),
             repairs=optional("repairs", repairs, lambda text: named_path("repairs", text)),
             run_url=given("run-url", run_url) or "",
         )

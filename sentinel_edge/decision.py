@@ -70,7 +70,7 @@ class Guards:
     fails_needed: int = 1
     of_last: int = 1
     cooldown: timedelta = timedelta(hours=20)
-    daily_maximum: int = 1
+    daily_maximum: int = 2
     maintenance_until: datetime | None = None
     acknowledged: Mapping[Cause, datetime] | None = None
     connected: bool = True
@@ -91,10 +91,12 @@ class Surroundings:
 
     Attributes:
         retrainings: Recent runs of the retraining workflow; None where nobody asked.
+        proposals: What to call pull requests of earlier retrainings that wait for somebody; None where nobody asked.
         repairs: Titles of open calls for repair and what to call them; None where nobody asked.
     """
 
     retrainings: tuple[Retraining, ...] | None = None
+    proposals: tuple[str, ...] | None = None
     repairs: Mapping[str, str] | None = None
 
 
@@ -158,7 +160,7 @@ def decide(  # noqa: PLR0911  (each guard is one way out, in the order in which 
     judged = [
         entry for entry in earlier if entry.status is not Status.ERROR and entry.baseline == verdict.baseline["sha256"]
     ]
-    recent = judged[len(judged) - (guards.of_last - 1) :] if guards.of_last > 1 else []
+    recent = judged[-(guards.of_last - 1) :] if guards.of_last > 1 else []
     failed = 1 + sum(entry.status is Status.FAIL for entry in recent)
     if failed < guards.fails_needed:
         of = f"of the last {len(recent) + 1} checks {failed} failed"
@@ -202,6 +204,8 @@ def _retrain(
     running = [run.name for run in runs if not run.completed]
     if running:
         return _held("in flight", f"a retraining is under way ({running[0]})")
+    if surroundings.proposals:
+        return _held("proposed", f"an earlier retraining waits for somebody's approval ({surroundings.proposals[0]})")
     # What this history called for and what the workflow's list shows are the same runs, as far as both know them.
     listed = [run.created for run in runs]
     called = [entry.time for entry in earlier if entry.action is Action.RETRAIN]

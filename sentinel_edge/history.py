@@ -133,6 +133,8 @@ def _entry(fields: Fields) -> Entry:
         threshold=None if fields.absent("threshold") else fields.number("threshold", 0.0),
     )
     fields.done()
+    if (entry.drift_score is None) != (entry.threshold is None):
+        raise DocumentError("has a drift score without a threshold, or the other way round")
     return entry
 
 

@@ -44,12 +44,18 @@ def job_summary(
         remarks: What else a reader should know.
     """
     status = history[-1].status if history else Status.ERROR
-    lines = [f"## {_MARKS[status]} {status}: {_ACTIONS[decision.action]}", "", f"{_text(decision.reason)}.", ""]
+    outcome = "it is not known what is under way" if _is_unasked(status, decision) else _ACTIONS[decision.action]
+    lines = [f"## {_MARKS[status]} {status}: {outcome}", "", f"{_text(decision.reason)}.", ""]
     lines += [f"> {_text(remark)}" for remark in remarks]
     if verdict is not None:
         lines += ["", *_found(verdict), "", *_seen(verdict)]
     lines += ["", *_before(history)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _is_unasked(status: Status, decision: Decision) -> bool:
+    """Whether footage was judged, but GitHub did not say what it needs to be called for."""
+    return decision.action is Action.ERROR and status is not Status.ERROR
 
 
 def repair_call(verdict: Verdict, decision: Decision, run_url: str) -> str:
@@ -157,6 +163,7 @@ def _code(text: str) -> str:
 def _text(text: str) -> str:
     """A sentence that may hold words from outside: what Markdown and HTML would act on is made plain."""
     plain = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
+    plain = plain.replace("://", ":\u200b//").replace("www.", "www.\u200b")
     for mark in "\\`*_[]|#!":
         plain = plain.replace(mark, f"\\{mark}")
     return plain

@@ -5,16 +5,18 @@ It makes no call itself and needs no network: the workflow asks what is under wa
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sentinel_edge.decision import Decision, Guards, Surroundings, decide, disagreement
 from sentinel_edge.errors import SentinelError, one_line
 from sentinel_edge.files import write_atomically
 from sentinel_edge.history import Action, Entry, read_history, write_history
 from sentinel_edge.job_summary import job_summary, repair_call
-from sentinel_edge.surroundings import read_repairs, read_retrainings
+from sentinel_edge.surroundings import read_proposals, read_repairs, read_retrainings
 from sentinel_edge.verdict import Status, Verdict
 from sentinel_edge.verdict_reading import read_verdict
 
@@ -34,6 +36,7 @@ class DecideOptions:
         output: Folder for the files named above.
         guards: What holds a call back.
         retrainings: What `gh run list` printed; None where nobody asked.
+        proposals: What `gh pr list` printed; None where nobody asked.
         repairs: What `gh issue list` printed; None where nobody asked.
         run_url: Where a person finds the run that asks.
     """
@@ -44,6 +47,7 @@ class DecideOptions:
     output: Path
     guards: Guards
     retrainings: Path | None = None
+    proposals: Path | None = None
     repairs: Path | None = None
     run_url: str = ""
 
@@ -95,7 +99,6 @@ def answer(options: DecideOptions, now: datetime | None = None) -> Outcome:
     now = now or datetime.now(UTC)
     history = read_history(options.history)
     verdict, decision, earlier = _decide(options, history.entries, now)
-    known = verdict if decision.action is not Action.ERROR or verdict is None else None
     entry = _entry(options.verdict, verdict, decision, now)
     entries = [*(one for one in earlier if one.check != entry.check), entry]
     found = Outcome(
@@ -109,7 +112,7 @@ def answer(options: DecideOptions, now: datetime | None = None) -> Outcome:
     _withdraw(options.output)
     write_history(options.history, entries)
     files = {
-        SUMMARY: job_summary(known, decision, entries, found.remarks),
+        SUMMARY: job_summary(verdict, decision, entries, found.remarks),
         DECISION: json.dumps(found.facts, indent=2) + "\n",
         OUTPUTS: "".join(f"{name}={value}\n" for name, value in found.facts.items()),
     }
@@ -137,14 +140,24 @@ def _decide(
         return None, Decision(Action.ERROR, wrong), entries
     check = _checksum(options.verdict)
     earlier = tuple(entry for entry in entries if entry.check != check)
-    try:
-        surroundings = Surroundings(
-            retrainings=read_retrainings(options.retrainings) if options.retrainings else None,
-            repairs=read_repairs(options.repairs) if options.repairs else None,
-        )
-    except SentinelError as error:  # not knowing what is under way, nothing may be called for
-        return verdict, Decision(Action.ERROR, f"{error}; nothing is called for"), earlier
-    return verdict, decide(verdict, earlier, options.guards, surroundings, now), earlier
+    unknown: dict[Action, SentinelError] = {}
+
+    def asked(action: Action, path: Path | None, read: Callable[[Path], Any]) -> Any:
+        try:
+            return read(path) if path else None
+        except SentinelError as error:
+            unknown.setdefault(action, error)
+            return None
+
+    surroundings = Surroundings(
+        retrainings=asked(Action.RETRAIN, options.retrainings, read_retrainings),
+        proposals=asked(Action.RETRAIN, options.proposals, read_proposals),
+        repairs=asked(Action.REPAIR, options.repairs, read_repairs),
+    )
+    decision = decide(verdict, earlier, options.guards, surroundings, now)
+    if decision.action in unknown:  # not knowing whether it was called for before, it must not be called for
+        decision = Decision(Action.ERROR, f"{unknown[decision.action]}; nothing is called for")
+    return verdict, decision, earlier
 
 
 def _entry(path: Path, verdict: Verdict | None, decision: Decision, now: datetime) -> Entry:

@@ -10,6 +10,8 @@ from sentinel_edge.errors import SentinelError
 from sentinel_edge.schema import Schema, require_valid
 
 RUNS_COMMAND = "gh run list --workflow retrain.yml --limit 100 --json databaseId,status,createdAt"
+PROPOSALS_COMMAND = "gh pr list --state open --limit 100 --json number,headRefName"
+PROPOSAL_BRANCH = "sentinel/retrain-"
 ISSUES_COMMAND = "gh issue list --label sentinel-repair --state open --limit 100 --json number,title"
 _RUNS: Schema = {
     "type": "array",
@@ -21,6 +23,14 @@ _RUNS: Schema = {
             "status": {"type": "string", "minLength": 1},
             "createdAt": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"},
         },
+    },
+}
+_PROPOSALS: Schema = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["number", "headRefName"],
+        "properties": {"number": {"type": "integer"}, "headRefName": {"type": "string"}},
     },
 }
 _ISSUES: Schema = {
@@ -50,6 +60,16 @@ def read_retrainings(path: Path) -> tuple[Retraining, ...]:
         raise SentinelError(
             f"{path} holds a time that is none: {error}; expected the output of `{RUNS_COMMAND}`"
         ) from error
+
+
+def read_proposals(path: Path) -> tuple[str, ...]:
+    """Open pull requests that a retraining made, as `PROPOSALS_COMMAND` lists them among others.
+
+    Raises:
+        SentinelError: The file is not such a list.
+    """
+    listed = _read(path, _PROPOSALS, PROPOSALS_COMMAND)
+    return tuple(f"pull request #{one['number']}" for one in listed if one["headRefName"].startswith(PROPOSAL_BRANCH))
 
 
 def read_repairs(path: Path) -> dict[str, str]:

@@ -41,11 +41,23 @@ def read_verdict(path: Path) -> Verdict:
     except DocumentError as error:
         raise SentinelError(f"the verdict {path} {error}; {_ADVICE}") from error
     verdict = _verdict(document)
-    failed = any(gate.status is Status.FAIL for gate in verdict.gates.values())
-    if verdict.status is not Status.ERROR and failed != (verdict.status is Status.FAIL):
-        found = ", ".join(f"{name} {gate.status}" for name, gate in verdict.gates.items())
-        raise SentinelError(f"the verdict {path} says {verdict.status}, its gates say {found}; {_ADVICE}")
+    said = ", ".join(f"{name} {gate.status}" for name, gate in verdict.gates.items())
+    if verdict.status is not Status.ERROR and _of(verdict) is not verdict.status:
+        raise SentinelError(f"the verdict {path} says {verdict.status}, its gates say {said}; {_ADVICE}")
+    for name, gate in verdict.gates.items():
+        judged = gate.status in (Status.PASS, Status.FAIL) and gate.score is not None
+        if judged and (float(gate.score or 0.0) > gate.threshold) != (gate.status is Status.FAIL):
+            raise SentinelError(
+                f"the verdict {path} says {gate.status} of gate {name} with a score of {gate.score} and a threshold of "
+                f"{gate.threshold}; {_ADVICE}"
+            )
     return verdict
+
+
+def _of(verdict: Verdict) -> Status | None:
+    """What the gates of a verdict come to: FAIL before ERROR before PASS; None where none judged."""
+    found = {gate.status for gate in verdict.gates.values()}
+    return next((status for status in (Status.FAIL, Status.ERROR, Status.PASS) if status in found), None)
 
 
 def _verdict(document: dict[str, Any]) -> Verdict:

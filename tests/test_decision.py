@@ -89,7 +89,9 @@ def test_pass_calls_for_nothing_and_error_is_an_error() -> None:
     [
         (Surroundings(retrainings=(run(50, completed=False),)), "in flight"),
         (Surroundings(retrainings=(run(19, completed=True),)), "cool-down"),
-        (Surroundings(retrainings=(run(21, completed=True),)), "daily maximum"),
+        (Surroundings(retrainings=(run(21, completed=True),)), ""),
+        (Surroundings(retrainings=(run(21, completed=True), run(23, completed=True))), "daily maximum"),
+        (Surroundings(retrainings=(), proposals=("pull request #5",)), "proposed"),
         (Surroundings(retrainings=(run(25, completed=True),)), ""),
         (Surroundings(retrainings=(run(25, completed=True), run(90, completed=False))), "in flight"),
         (Surroundings(), ""),
@@ -99,7 +101,7 @@ def test_runs_of_the_retraining_workflow_hold_another_back(under_way: Surroundin
     assert decided(under_way=under_way) == ((Action.NONE, held) if held else (Action.RETRAIN, ""))
 
 
-@pytest.mark.parametrize(("hours", "held"), [(19, "cool-down"), (21, "daily maximum"), (25, "")])
+@pytest.mark.parametrize(("hours", "held"), [(19, "cool-down"), (21, "")])
 def test_so_does_the_history_where_the_list_of_runs_does_not_know(hours: float, held: str) -> None:
     assert decided((Cause.SCENE_CHANGE,), entry(hours, action=Action.RETRAIN))[1] == held
 
@@ -126,6 +128,14 @@ def test_k_of_n() -> None:
     assert decided((Cause.FOG,), fails, passes, error, guards=guards)[0] is Action.REPAIR, "an error is no check"
     other = replace(fails, baseline="00" * 32)
     assert decided((Cause.FOG,), other, guards=guards)[1] == "k of n", "judged by another baseline"
+
+
+def test_k_of_n_before_there_are_n() -> None:
+    for needed, of in ((3, 4), (4, 5), (5, 6)):
+        guards = Guards(fails_needed=needed, of_last=of)
+        failed = [entry(24.0 * (needed - number)) for number in range(needed)]
+        assert decided((Cause.FOG,), *failed[: needed - 2], guards=guards)[1] == "k of n"
+        assert decided((Cause.FOG,), *failed[: needed - 1], guards=guards)[0] is Action.REPAIR, (needed, of)
 
 
 def test_k_of_n_with_k_of_one_needs_no_history() -> None:

@@ -53,10 +53,20 @@ def test_many_clips_are_divided_whole_and_in_order(clip: Path, tmp_path: Path) -
     assert len(list(canary.iterdir())) == 2
 
 
-def test_pictures_train_no_interpolator(tmp_path: Path) -> None:
+def test_pictures_are_divided_in_order(tmp_path: Path) -> None:
+    for hour in range(4):
+        (tmp_path / "day" / f"{hour}").mkdir(parents=True)
+        for minute in range(2):
+            (tmp_path / "day" / f"{hour}" / f"{minute}.jpg").write_bytes(bytes([hour, minute]))
+    new, canary = healing.divide(tmp_path / "day", tmp_path / "parts")
+    taken = [path.read_bytes() for folder in (new, canary) for path in sorted(folder.rglob("*.jpg"))]
+    assert taken == [bytes([hour, minute]) for hour in range(4) for minute in range(2)]
+    assert [path.relative_to(canary).as_posix() for path in sorted(canary.rglob("*.jpg"))] == ["3/0.jpg", "3/1.jpg"]
+
+
+def test_an_empty_folder_heals_nothing(tmp_path: Path) -> None:
     (tmp_path / "day").mkdir()
-    (tmp_path / "day" / "a.jpg").write_bytes(b"picture")
-    with pytest.raises(SentinelError, match=r"no video in .*day; expected footage at its native rate"):
+    with pytest.raises(SentinelError, match=r"no footage in .*day"):
         healing.divide(tmp_path / "day", tmp_path / "parts")
 
 

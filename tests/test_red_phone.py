@@ -125,6 +125,26 @@ def test_a_run_that_is_not_over_is_under_way(status: str, tmp_path: Path) -> Non
     assert answered(tmp_path, Status.FAIL, days=2, retrainings=tmp_path / "runs.json").decision.action is Action.RETRAIN
 
 
+def test_a_proposal_that_waits_holds_the_next_retraining_back(tmp_path: Path) -> None:
+    listed = [{"number": 5, "headRefName": "sentinel/retrain-9"}, {"number": 6, "headRefName": "feature"}]
+    (tmp_path / "pulls.json").write_text(json.dumps(listed))
+    outcome = answered(tmp_path, Status.FAIL, proposals=tmp_path / "pulls.json")
+    assert (outcome.decision.action, outcome.decision.guard) == (Action.NONE, "proposed")
+    assert "pull request #5" in outcome.decision.reason
+    (tmp_path / "pulls.json").write_text(json.dumps(listed[1:]))
+    assert answered(tmp_path, Status.FAIL, proposals=tmp_path / "pulls.json").decision.action is Action.RETRAIN
+
+
+def test_only_what_the_call_needs_to_know_must_be_known(tmp_path: Path) -> None:
+    """Where issues are switched off, a retraining is called for all the same; and nothing is when nothing would be."""
+    missing = tmp_path / "missing.json"
+    assert answered(tmp_path, Status.FAIL, repairs=missing).decision.action is Action.RETRAIN
+    assert answered(tmp_path, Status.FAIL, Cause.FOG, retrainings=missing).decision.action is Action.REPAIR
+    assert answered(tmp_path, Status.FAIL, Cause.FOG, repairs=missing).decision.action is Action.ERROR
+    held = answered(tmp_path, Status.FAIL, retrainings=missing, guards=Guards(connected=False))
+    assert held.decision.guard == "switched off"
+
+
 def test_an_open_issue_is_not_opened_again(tmp_path: Path) -> None:
     (tmp_path / "issues.json").write_text('[{"number": 12, "title": "Camera needs repair: fog"}]')
     assert answered(tmp_path, Status.FAIL, Cause.FOG, repairs=tmp_path / "issues.json").decision.guard == "already open"

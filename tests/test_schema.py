@@ -96,6 +96,21 @@ def test_a_verdict_that_contradicts_its_gates_is_no_verdict(tmp_path: Path) -> N
         read_verdict(tmp_path / "verdict.json")
 
 
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        ({"status": "ERROR"}, "says PASS, its gates say embedding ERROR, quality PASS"),
+        ({"score": 0.9}, r"says PASS of gate embedding with a score of 0\.9 and a threshold of 0\.3"),
+    ],
+)
+def test_a_pass_that_its_gates_do_not_bear_out_is_no_verdict(gate: dict[str, Any], said: str, tmp_path: Path) -> None:
+    document = verdict_document(Status.PASS)
+    document["gates"]["embedding"] |= gate
+    (tmp_path / "verdict.json").write_text(json.dumps(document))
+    with pytest.raises(SentinelError, match=said):
+        read_verdict(tmp_path / "verdict.json")
+
+
 def test_a_missing_verdict_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(SentinelError, match=r"cannot read the verdict .*verdict\.json: No such file"):
         read_verdict(tmp_path / "verdict.json")

@@ -1,35 +1,47 @@
 #!/usr/bin/env bash
-# Finds the footage that FRAMES names and says where it is: outputs `incoming` and `sabotage`.
-#   sample                    the sample camera's footage
-#   sabotage:KIND:SEVERITY    the same, damaged: a fire drill
+# Finds the footage that FRAMES names and says where it is: outputs `incoming`, `baseline` and `sabotage`.
+#   sample                    the sample camera's footage, by the sample camera's baseline
+#   sabotage:KIND:SEVERITY    a fire drill: the watched footage, or where there is none the sample, damaged
 #   artifact:RUN:NAME         what another run of this repository uploaded
 #   anything else             a path on this runner
+# WATCHED is what a scheduled run looks at, BASELINE what it is judged by; both may be empty.
 set -euo pipefail
+
+refuse() {
+  echo "::error title=Sentinel::$1"
+  exit 1
+}
 
 sample=tests/data/campus-incoming.mp4
 sabotage=
+golden=$BASELINE
+[[ $FRAMES$WATCHED$BASELINE != *$'\n'* ]] || refuse "frames or baseline hold a line break; expected one path"
 case $FRAMES in
-  sample) incoming=$sample ;;
-  sabotage:*)
+  sample)
     incoming=$sample
+    golden=
+    ;;
+  sabotage:*)
     sabotage=${FRAMES#sabotage:}
+    incoming=$WATCHED
+    if [[ -z $WATCHED || $WATCHED == sample ]]; then
+      incoming=$sample
+      golden=
+    fi
     ;;
   artifact:*)
-    [[ $FRAMES =~ ^artifact:([0-9]+):([A-Za-z0-9._-]+)$ ]] || {
-      echo "::error title=Sentinel::frames name no artifact; expected artifact:RUN:NAME, as artifact:1234567890:footage"
-      exit 1
-    }
+    [[ $FRAMES =~ ^artifact:([0-9]+):([A-Za-z0-9._-]+)$ ]] ||
+      refuse "frames name no artifact; expected artifact:RUN:NAME, as artifact:1234567890:footage"
     incoming=$RUNNER_TEMP/frames
     rm -rf "$incoming"
     gh run download "${BASH_REMATCH[1]}" --name "${BASH_REMATCH[2]}" --dir "$incoming"
     ;;
   *) incoming=$FRAMES ;;
 esac
-[[ $incoming != *$'\n'* && -e $incoming ]] || {
-  echo "::error title=Sentinel::frames name no footage on this runner; expected sample, sabotage:KIND:SEVERITY, artifact:RUN:NAME or a path"
-  exit 1
-}
+[[ -e $incoming ]] ||
+  refuse "frames name no footage on this runner; expected sample, sabotage:KIND:SEVERITY, artifact:RUN:NAME or a path"
 {
   echo "incoming=$incoming"
+  echo "baseline=$golden"
   echo "sabotage=$sabotage"
 } >>"$GITHUB_OUTPUT"

@@ -15,7 +15,7 @@ git -c user.name='sentinel' -c user.email='sentinel@users.noreply.github.com' co
   --message "$title"
 # shellcheck disable=SC2016  # the token is for git's own shell to fill in, and stays out of this command line
 git -c credential.helper= -c credential.helper='!f() { echo username=x-access-token; echo "password=$GH_TOKEN"; }; f' \
-  push --quiet origin "HEAD:refs/heads/$BRANCH"
-gh pr create --base "$BASE" --head "$BRANCH" --title "$title" \
-  --body-file retrain_output/report.md
+  push --quiet origin "+HEAD:refs/heads/$BRANCH"
+[[ $(gh pr list --head "$BRANCH" --state open --json number --jq length) != 0 ]] || gh pr create --base "$BASE" --head "$BRANCH" --title "$title" \
+    --body-file retrain_output/report.md
 gh workflow run ci.yml --ref "$BRANCH"

@@ -7,9 +7,10 @@ set -euo pipefail
   echo "::error title=Sentinel::minutes is no number; expected how long to train, as 3"
   exit 1
 }
+# The run that called keeps the footage, for as long as its owner said; no copy of it stays here, however this ends.
+trap 'rm -rf retrain_output/footage retrain_output/damaged' EXIT
 ended=0
 make --no-print-directory retrain BASELINE="$BASELINE" SOURCE="$GOLDEN" NEW="$FOOTAGE" MINUTES="$MINUTES" RETRAINED=retrain_output || ended=$?
-rm -rf retrain_output/footage  # the run that called keeps the footage, for as long as its owner said
 if [[ -s retrain_output/report.md ]]; then
   {
     echo "Called by [a check]($MONITOR_RUN): drift score ${DRIFT_SCORE:-not given}, causes ${CAUSES:-not given}."

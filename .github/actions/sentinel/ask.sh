@@ -18,4 +18,5 @@ ask() {
 }
 
 ask "$OUTPUT/retrainings.json" run list --workflow "$WORKFLOW" --limit 100 --json databaseId,status,createdAt
+ask "$OUTPUT/proposals.json" pr list --state open --limit 100 --json number,headRefName
 ask "$OUTPUT/repairs.json" issue list --label sentinel-repair --state open --limit 100 --json number,title

@@ -6,10 +6,12 @@ source "${BASH_SOURCE[0]%/*}/container.sh"
 
 memory=$(dirname "$HISTORY")
 mkdir -p "$memory" "$OUTPUT"
+rm -f "$OUTPUT"/{outputs,decision.json,summary.md,repair.md}  # a container that never starts must leave no older decision
 options=(--verdict /app/status_output/verdict.json --exit-code "$EXIT_CODE" --output /app/status_output
   --history "/history/$(basename "$HISTORY")")
 if [[ $ASKED && $EXIT_CODE == 3 ]]; then
-  options+=(--retrainings /app/status_output/retrainings.json --repairs /app/status_output/repairs.json)
+  options+=(--retrainings /app/status_output/retrainings.json --proposals /app/status_output/proposals.json
+    --repairs /app/status_output/repairs.json)
 fi
 settings=()
 for name in POLICY FAILS_NEEDED OF_LAST COOLDOWN_HOURS DAILY_MAXIMUM MAINTENANCE_UNTIL ACKNOWLEDGED RED_PHONE RUN_URL; do
