@@ -66,8 +66,8 @@ def test_a_lower_threshold_fails_the_same_footage(tmp_path: Path, validator: jso
     assert len(verdict.frames.most_drifted) == 5
     assert all(origin.startswith("campus-incoming.mp4@") for origin in verdict.frames.most_drifted)
     shown = summary(verdict, tmp_path)
-    assert "cause      scene_change: " in shown
-    assert f"look at    {verdict.frames.most_drifted[0]}, " in shown
+    assert "cause        scene_change: " in shown
+    assert f"look at      {verdict.frames.most_drifted[0]}, " in shown
 
 
 def test_the_gates_asked_for_decide_alone(tmp_path: Path, validator: jsonschema.Draft202012Validator) -> None:

@@ -1,10 +1,11 @@
 """The retraining, run from its YAML: what it fetches, what it proposes to a person, and what it leaves alone.
 
 Training takes minutes and TensorFlow, so `make` is another program in most of these tests: it leaves what
-`make retrain` leaves. One test asks the real one what it
-would do.
+`make retrain` leaves. One test asks the real one what it would do, another lets it train for some seconds.
 """
 
+import json
+import os
 import shlex
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import do_without
+from tests.conftest import PAST
+from tests.heal import half_rate
 from tests.workflows.fake_github import FakeGitHub
 from tests.workflows.runner import Result, bare_origin, run_workflow
 
@@ -229,6 +233,33 @@ def test_the_real_make_understands_what_it_is_asked(
     run = subprocess.run(command, cwd=github.checkout, check=False, capture_output=True, text=True, timeout=60)
     assert run.returncode == 1, run.stderr  # 2 is argparse's, for an option it does not know
     assert "footage" in run.stderr
+
+
+def test_the_real_steps_on_a_small_budget(github: FakeGitHub, workshop: Workshop, tmp_path: Path) -> None:
+    """TensorFlow fine-tunes for some seconds; the gate is held over what came of it, and a person can read why."""
+    trainer = os.environ.get("SENTINEL_EXPORT_PYTHON") or do_without(
+        "SENTINEL_EXPORT_PYTHON names no interpreter with export/requirements.txt installed"
+    )
+    workshop.will(f"""
+ln -sfn "{sys.prefix}" .venv
+ln -sfn "{Path(trainer).absolute().parents[1]}" .venv-export
+exec "{real_make()}" -o .venv/installed -o .venv-export/installed "$@"
+""")
+    footage = half_rate(PAST, tmp_path / "changed.avi")
+    run = github.add_run("monitor.yml", event="schedule")
+    github.artifacts.add(run.id, "sentinel-footage", {"changed.avi": footage.read_bytes()})
+    inputs = {"monitor_run_id": str(run.id), "causes": "performance", "drift_score": "0.17", "minutes": "0.2"}
+    result = run_workflow("retrain.yml", github, inputs=inputs, programs=workshop.programs, seconds=900)
+    assert not result.failed(), result.log
+    kept = result.artifacts["sentinel-challenger"]
+    made = {f"{name}/{file}" for name in ("challenger", "control") for file in ("model.onnx", "card.json")}
+    assert made | {"evaluation.json", "outcome.json", "report.md"} <= kept.names()
+    assert not any(name.endswith(".avi") for name in kept.names()), "the footage stays with the run that called"
+    rules = {rule["name"] for rule in json.loads((kept.files / "evaluation.json").read_text())["rules"]}
+    assert {"graph", "new", "control", "golden", "latency"} <= rules
+    assert "### Offline gate" in result.summary
+    outcome = json.loads((kept.files / "outcome.json").read_text())["outcome"]
+    assert proposed(github) == (outcome in ("promoted", "refreshed"))
 
 
 def real_make() -> str:
