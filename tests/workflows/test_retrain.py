@@ -140,6 +140,12 @@ def test_a_proven_challenger_is_proposed_with_its_baseline(
     assert "promoted" in result.summary
 
 
+def test_of_a_fire_drill_nothing_is_proposed(github: FakeGitHub, workshop: Workshop, called: dict[str, str]) -> None:
+    result = retrain(github, workshop, called | {"drill": "true"})
+    assert result.jobs == {"retrain": "success", "propose": "skipped"}, result.log
+    assert not proposed(github)
+
+
 @pytest.mark.parametrize(("outcome", "code"), [("refused", 3), ("rolled back", 3), ("blinded", 3), ("undecided", 1)])
 def test_a_challenger_that_is_not_proven_changes_nothing(
     github: FakeGitHub, workshop: Workshop, called: dict[str, str], outcome: str, code: int
