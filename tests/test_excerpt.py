@@ -25,6 +25,8 @@ from sentinel_edge.sources import VideoReader, find_clips, natural_key
 from tests.command import complaint, run_cli, start_cli, strict_json
 from tests.conftest import INCOMING
 
+pytestmark = pytest.mark.slow
+
 PICTURES = 90
 
 

@@ -256,6 +256,7 @@ def test_a_baseline_with_an_episode_like_no_other_is_told_by_its_name() -> None:
 # Validity: simulated cameras whose frames, places and dimensions depend on each other.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ratio", [1.0, 2.5])
 def test_normal_windows_of_both_gates_together_raise_at_most_one_alarm_in_twenty(ratio: float) -> None:
     alarms = [

@@ -26,6 +26,8 @@ from tests.conftest import INCOMING, PAST
 from tests.interpolators import FLOATS, KINDS, tiny_graph, write_tiny
 from tests.onnx_bytes import node
 
+pytestmark = pytest.mark.slow
+
 NEW_S, HELD_OUT = 30, 0.4
 
 

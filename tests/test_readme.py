@@ -40,6 +40,7 @@ def assert_same_text(shown: str, printed: str) -> None:
         assert float(ours) == pytest.approx(float(theirs), rel=0.03, abs=SCORE_TOLERANCE * scale), (ours, theirs)
 
 
+@pytest.mark.slow
 def test_the_demo_prints_the_table_of_the_readme() -> None:
     done = subprocess.run(
         [sys.executable, "tests/demo.py"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120

@@ -26,6 +26,8 @@ from sentinel_edge.window import Window, embed_samples, read_window, stack
 from tests.command import complaint, strict_json
 from tests.conftest import PAST
 
+pytestmark = pytest.mark.slow
+
 FPS = 5.0
 
 
