@@ -1,15 +1,21 @@
 """`sentinel-edge decide`: reads what a check left behind, remembers, and writes down what is to be done."""
 
+import contextlib
+import io
 import json
+import os
 import re
 import resource
+import signal
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from sentinel_edge import cli
 from sentinel_edge.causes import Cause
 from sentinel_edge.decision import Guards, Policy
 from sentinel_edge.history import MAX_ENTRIES, Action, read_history
@@ -34,11 +40,30 @@ def answered(folder: Path, status: Status, *causes: Cause, days: float = 0, **op
     )
 
 
-def command(folder: Path, code: int, *more: str, environment: dict[str, str] | None = None) -> CompletedProcess[str]:
-    return run_cli(
-        "decide", "--verdict", folder / "verdict.json", "--exit-code", str(code), "--history", folder / "history.json",
-        "--output", folder / "out", *more, environment=environment,
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Done:
+    """What a command ended with and printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def command(folder: Path, code: int, *more: str, environment: dict[str, str] | None = None) -> Done:
+    """`sentinel-edge decide` on the verdict in a folder, in this process, which starts forty times faster."""
+    named = {"verdict": "verdict.json", "history": "history.json", "output": "out"}
+    arguments = ["decide", f"--exit-code={code}", *(f"--{name}={folder / file}" for name, file in named.items()), *more]
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SENTINEL_")}
+    handler = signal.getsignal(signal.SIGTERM)
+    with (
+        patch.dict(os.environ, kept | (environment or {}), clear=True),
+        contextlib.redirect_stdout(streams[0]),
+        contextlib.redirect_stderr(streams[1]),
+    ):
+        ended = cli.run(arguments)
+    signal.signal(signal.SIGTERM, handler)
+    return Done(ended, *(stream.buffer.getvalue().decode() for stream in streams))
 
 
 def outputs(folder: Path) -> dict[str, str]:
