@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from export.healing import divide  # noqa: E402
 from sentinel_edge.interpolator import Interpolator  # noqa: E402
 from sentinel_edge.lossless import LosslessVideo  # noqa: E402
 from sentinel_edge.registry import Registry  # noqa: E402
@@ -34,6 +35,8 @@ EVENING = 372
 """Where the last quarter of the past footage's 480 native frames begins, and a little later."""
 MORNING = 120
 """Native frames of the incoming footage that are the morning's: 12 of 30 seconds."""
+HEALED = ("promoted", "refreshed")
+"""Outcomes with which the loop goes on; `refreshed` keeps the champion."""
 GATES = ("embedding", "quality", "performance")
 COLOURS = {"embedding": (180, 119, 31), "quality": (20, 130, 224), "performance": (148, 50, 123)}
 TALLEST = 4.0
@@ -68,6 +71,18 @@ class Loop:
         self.output, self.trainer, self.budget = output, trainer, budget
         self.baseline, self.registry = ROOT / "baseline/golden.npz", ROOT / "models/vfi"
         self.rows: list[Row] = []
+        self.shown = INCOMING
+
+    def change(self, event: str, later: Path, retrain: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """As it was, changed, healed where that is called for, and fogged: four checks; how the retraining ended."""
+        self.check("as it was", INCOMING)
+        called = self.check(event, later).decision["action"] == "retrain"
+        outcome = retrain() if called else {"outcome": "not called for"}
+        self.check("the same, after retraining", later)
+        fog = self.output / "footage/fog"
+        run("sabotage", "--source", later, "--kind", "fog", "--severity", "3", "--output", fog)
+        self.check("the lens fogs", fog)
+        return outcome
 
     def check(self, event: str, footage: Path) -> Row:
         """Check footage as the camera's host does, and decide what that calls for."""
@@ -92,17 +107,17 @@ class Loop:
         say(f"{event}: {row.verdict['status']}, {row.decision['reason']}")
         return row
 
-    def retrain(self, new: Path, proof: Path, canary: Path, normal: Path) -> dict[str, Any]:
+    def retrain(self, new: Path, canary: Path, *more: str | Path) -> dict[str, Any]:
         """Fine-tune, prove, refresh; the loop goes on with what came of it where it was promoted."""
         retrained = self.output / "retrained"
         command = [sys.executable, "-m", "export.healing", "--output", retrained]
-        command += ["--new", new, "--proof", proof, "--canary", canary, "--normal", normal]
+        command += ["--new", new, "--canary", canary, *more]
         subprocess.run([*map(str, command), "--trainer", str(self.trainer), *self.budget], cwd=ROOT, check=False)
         try:
             outcome: dict[str, Any] = json.loads((retrained / "outcome.json").read_text())
         except FileNotFoundError:
             sys.exit("heal: the retraining did not come to its end; see above")
-        if outcome["outcome"] == "promoted":
+        if outcome["outcome"] in HEALED:
             self.baseline, self.registry = retrained / "baseline/golden.npz", retrained / "models/vfi"
         return outcome
 
@@ -111,6 +126,7 @@ def main() -> int:
     """Run the loop; exit code 0 when it healed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("heal_output"))
+    parser.add_argument("--scene", type=Path, help="footage of another scene: the change that is shown instead")
     parser.add_argument("--trainer", type=Path, default=ROOT / ".venv-export/bin/python")
     parser.add_argument("--minutes", default="4")
     parser.add_argument("--steps", default="1000")
@@ -122,6 +138,21 @@ def main() -> int:
     budget = ["--minutes", options.minutes, "--steps", options.steps]
     loop = Loop(output, options.trainer.absolute(), budget)
 
+    outcome = another_scene(loop, options.scene) if options.scene else half_its_rate(loop)
+    healed, fogged = loop.rows[-2:]
+    print(table(loop.rows, outcome))
+    models = [Interpolator(Registry(place).champion().model) for place in (ROOT / "models/vfi", loop.registry)]
+    picture = np.vstack([chart(loop.rows, outcome), strip(loop.shown, models)])
+    cv2.imwrite(str(output / "heal.png"), picture)
+    print(f"\npicture: {options.output / 'heal.png'} ({time.monotonic() - began:.0f} s)")
+    good = [row.verdict["status"] for row in loop.rows] == ["PASS", "FAIL", "PASS", "FAIL"]
+    called = healed.decision["action"] == "none" and fogged.decision["action"] == "repair"
+    return 0 if good and called and outcome["outcome"] in (HEALED if options.scene else HEALED[:1]) else 1
+
+
+def half_its_rate(loop: Loop) -> dict[str, Any]:
+    """The camera falls to half its frame rate: single pictures look the same, only the model's work gets harder."""
+    output = loop.output
     # At half its rate from yesterday on. Of that the retraining sets the last quarter aside, which with this morning is
     # for the offline gate; the canary sees all of today. The baseline learns the morning (it knows every picture of
     # yesterday, of which it was made); what is checked before and after is later than that.
@@ -130,27 +161,16 @@ def main() -> int:
     morning = half_rate(INCOMING, output / "footage/proof/2-morning.avi", stop=MORNING)
     today = half_rate(INCOMING, output / "footage/today.avi")
     later = half_rate(INCOMING, output / "footage/later.avi", start=MORNING)
-    loop.check("as it was", INCOMING)
-    changed = loop.check("the camera falls to half its frame rate", later)
-    outcome = (
-        loop.retrain(yesterday, output / "footage/proof", today, morning)
-        if changed.decision["action"] == "retrain"
-        else {"outcome": "not called for"}
-    )
-    healed = loop.check("the same, after retraining", later)
-    run("sabotage", "--source", later, "--kind", "fog", "--severity", "3", "--output", output / "footage/fog")
-    fogged = loop.check("the lens fogs", output / "footage/fog")
+    loop.shown = later
+    proof: list[str | Path] = ["--proof", output / "footage/proof", "--normal", morning]
+    return loop.change("the camera falls to half its frame rate", later, lambda: loop.retrain(yesterday, today, *proof))
 
-    print(table(loop.rows, outcome))
-    models = [Interpolator(Registry(place).champion().model) for place in (ROOT / "models/vfi", loop.registry)]
-    picture = np.vstack([chart(loop.rows, outcome), strip(later, models)])
-    cv2.imwrite(str(output / "heal.png"), picture)
-    print(f"\npicture: {options.output / 'heal.png'} ({time.monotonic() - began:.0f} s)")
-    good = [row.verdict["status"] for row in loop.rows] == ["PASS", "FAIL", "PASS", "FAIL"]
-    promoted = outcome["outcome"] == "promoted"
-    return (
-        0 if good and promoted and healed.decision["action"] == "none" and fogged.decision["action"] == "repair" else 1
-    )
+
+def another_scene(loop: Loop, scene: Path) -> dict[str, Any]:
+    """The camera shows another scene for good: three quarters of the footage are learned, the rest is checked."""
+    new, later = divide(scene, loop.output / "footage")
+    loop.shown = later
+    return loop.change("another scene", later, lambda: loop.retrain(new, later))
 
 
 def half_rate(source: Path, target: Path, start: int = 0, stop: int = 10**9) -> Path:
