@@ -19,7 +19,7 @@ import numpy as np
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.interpolation_score import Silence, examine
 from sentinel_edge.sampling import EvenSample
-from sentinel_edge.sources import Clip, Skipped, Unreadable, VideoReader, find_clips
+from sentinel_edge.sources import Clip, Skipped, find_clips, last_frame_s
 from sentinel_edge.triplets import Triplet, read_triplets
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class _Reading:
             for _ in triplets:  # they are none, but say why
                 pass
             return
-        length = _seconds(clip)
+        length = last_frame_s(clip)
         crops: list[NDArray[np.uint8]] = []
         for triplet in triplets:
             part = self._part(triplet, length)
@@ -235,14 +235,3 @@ def busiest_crops(triplet: Triplet, region: NDArray[np.bool_]) -> list[NDArray[n
         if moving.max() < 0:
             break
     return crops
-
-
-def _seconds(clip: Clip) -> float:
-    """When the last frame of a clip is shown; counted, because files promise lengths they do not have."""
-    try:
-        with VideoReader(clip.path) as reader:
-            while reader.advance():
-                pass
-            return reader.seconds
-    except Unreadable:  # said when it is read
-        return 0.0

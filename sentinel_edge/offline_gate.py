@@ -33,7 +33,7 @@ from sentinel_edge.interpolator import Interpolator
 from sentinel_edge.interpolator_card import load_interpolator
 from sentinel_edge.result_file import ResultFile, plain
 from sentinel_edge.side_by_side import LATENCY_LIMIT, MIN_PAIRS, NEGLIGIBLE_S, Compared, ModelFailed, SideBySide
-from sentinel_edge.sources import Clip, Skipped, Unreadable, VideoReader, find_footage
+from sentinel_edge.sources import Clip, Skipped, find_footage, last_frame_s
 from sentinel_edge.triplets import Triplet, read_triplets
 from sentinel_edge.verdict import MAX_LISTED
 
@@ -307,25 +307,12 @@ def _opened(paths: Sequence[Path]) -> list[Interpolator]:
 def _held_out(clips: Iterable[Clip], share: float, limit: int, skipped: list[Skipped]) -> Iterator[Triplet]:
     """The triplets of each clip's last part."""
     known = list(clips)
-    lengths = {clip.name: _last_frame_s(clip) for clip in known}
+    lengths = {clip.name: last_frame_s(clip) for clip in known}
     for triplet in read_triplets(known, limit=math.ceil(limit / share), skipped=skipped):
         before, _ = triplet.gaps
         begins = triplet.seconds - before
         if begins >= (1 - share) * lengths[triplet.clip] + (GAP_FRAMES * before if share < 1 else 0):
             yield triplet
-
-
-def _last_frame_s(clip: Clip) -> float:
-    """When a clip's last frame is shown; counted, because files promise lengths they do not have."""
-    if not clip.is_video:
-        return 0.0
-    try:
-        with VideoReader(clip.path) as reader:
-            while reader.advance():
-                pass
-            return reader.seconds
-    except Unreadable:  # said when it is read
-        return 0.0
 
 
 @dataclass(slots=True)

@@ -341,6 +341,22 @@ class VideoReader:
         return max(0.0, 1.0 - delivered / self.promised_s) if self.promised_s > 0 else 0.0
 
 
+def last_frame_s(clip: Clip) -> float:
+    """When a clip's last frame is shown, in seconds; 0 where that cannot be told.
+
+    Counted, because files promise lengths they do not have.
+    """
+    if not clip.is_video:
+        return 0.0
+    try:
+        with VideoReader(clip.path) as reader:
+            while reader.advance():
+                pass
+            return reader.seconds
+    except Unreadable:  # said when it is read
+        return 0.0
+
+
 CUT_SHORT_SHARE = 0.05
 """A video that ends with more than this share of its promised duration missing is reported as cut short."""
 

@@ -70,3 +70,11 @@ def write_tiny(folder: Path, content: bytes | None = None, **changes: object) ->
     model.write_bytes(content)
     save_card(tiny_card(content, **changes), folder / "card.json")
     return model
+
+
+def slow_graph(rounds: int) -> bytes:
+    """The mean, but by way of many square roots."""
+    steps = FLOATS + node("Mean", ["a", "b"], "m0")
+    for turn in range(rounds):
+        steps += node("Sqrt", [f"m{turn}"], f"r{turn}") + node("Mul", [f"r{turn}", f"r{turn}"], f"m{turn + 1}")
+    return steps + node("Identity", [f"m{rounds}"], "middle")

@@ -27,8 +27,7 @@ from sentinel_edge.registry import Registry
 from tests.clips import stretch, write_clip
 from tests.command import ROOT, assert_one_line, clean_environment, complaint, run_cli, start_cli, strict_json
 from tests.conftest import INCOMING
-from tests.interpolators import FLOATS, KINDS, tiny_card, tiny_graph
-from tests.onnx_bytes import node
+from tests.interpolators import KINDS, slow_graph, tiny_card, tiny_graph
 
 BLOCK = 1.0
 SETTINGS = Settings(block_s=BLOCK)
@@ -170,18 +169,10 @@ def test_a_challenger_that_gives_no_picture_is_rolled_back_at_once(tmp_path: Pat
     assert places(made.registry) == (1, None)
 
 
-def slow_graph(rounds: int = 250) -> bytes:
-    """The mean, but by way of many square roots."""
-    steps = FLOATS + node("Mean", ["a", "b"], "m0")
-    for turn in range(rounds):
-        steps += node("Sqrt", [f"m{turn}"], f"r{turn}") + node("Mul", [f"r{turn}", f"r{turn}"], f"m{turn + 1}")
-    return steps + node("Identity", [f"m{rounds}"], "middle")
-
-
 def test_a_better_challenger_that_is_slower_is_rolled_back_for_that(
     tmp_path: Path, footage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(KINDS, "slow", slow_graph())
+    monkeypatch.setitem(KINDS, "slow", slow_graph(250))
     found = run_canary(options(tmp_path, footage, "first", "slow"))
     assert found.status is Status.ROLLED_BACK
     assert "too slow" in found.message

@@ -23,8 +23,7 @@ from sentinel_edge.triplets import read_triplets
 from tests.clips import stretch, write_clip
 from tests.command import assert_one_line, complaint, run_cli, strict_json
 from tests.conftest import INCOMING, PAST
-from tests.interpolators import FLOATS, KINDS, tiny_graph, write_tiny
-from tests.onnx_bytes import node
+from tests.interpolators import KINDS, slow_graph, tiny_graph, write_tiny
 
 pytestmark = pytest.mark.slow
 
@@ -138,18 +137,10 @@ def test_a_champion_that_fails_is_nobodys_victory(tmp_path: Path, place: Place) 
     assert strict_json((tmp_path / RESULT).read_bytes())["status"] == "ERROR"
 
 
-def slow_graph(rounds: int = 200) -> bytes:
-    """Averaging, but by way of many exponentials and their logarithms."""
-    steps = FLOATS + node("Mean", ["a", "b"], "m0")
-    for turn in range(rounds):
-        steps += node("Sqrt", [f"m{turn}"], f"r{turn}") + node("Mul", [f"r{turn}", f"r{turn}"], f"m{turn + 1}")
-    return steps + node("Identity", [f"m{rounds}"], "middle")
-
-
 def test_a_slower_challenger_is_refused_for_that_alone(
     tmp_path: Path, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(KINDS, "slow", slow_graph())
+    monkeypatch.setitem(KINDS, "slow", slow_graph(200))
     slow = write_tiny(tmp_path / "slow", tiny_graph("slow"))
     found = evaluate(replace(place.options("first", "mean", tmp_path), challenger=slow))
     assert [name for name, ruling in rulings(found).items() if ruling is not Ruling.ACCEPTED] == ["latency"]

@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +29,7 @@ from sentinel_edge.registry import Registry
 from sentinel_edge.sources import VideoReader, find_clips
 from sentinel_edge.triplets import read_triplets
 from tests.interpolators import tiny_card, tiny_graph, write_tiny
+from tests.test_export import execute, the_one_line
 
 ROOT = Path(__file__).parent.parent
 PAST = ROOT / "tests" / "data" / "campus-past.mp4"
@@ -494,23 +494,3 @@ def module(python: str, name: str, *arguments: str | Path) -> subprocess.Complet
     return subprocess.run(
         [python, "-m", name, *arguments], cwd=ROOT, env={**os.environ}, capture_output=True, text=True, check=False
     )
-
-
-def execute(python: str, script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run lines of Python that may import the workshop."""
-    return subprocess.run(
-        [python, "-c", textwrap.dedent(script), *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def the_one_line(run: subprocess.CompletedProcess[str]) -> str:
-    """What a refused training says: one line on stderr, and exit code 1."""
-    assert run.returncode == 1, run.stdout
-    (line,) = run.stderr.splitlines()
-    assert line.startswith("error: ")
-    return line
