@@ -26,6 +26,7 @@ CANARY ?=
 MINUTES ?=
 STEPS ?=
 RETRAINED ?= retrain_output
+CHANGE ?= half-rate
 SCENE ?=
 
 # Any Python from 3.11 on; it only makes the environments, which are used from then on.
@@ -61,6 +62,7 @@ help:
 	@printf '  %-19s%s (%s)\n' DETECTION_FLAGS 'more for bench-detection: --quick, --slow, --worst N' '$(DETECTION_FLAGS)'
 	@printf '  %-19s%s (%s)\n' NEW 'footage of the changed world, for retrain' '$(NEW)'
 	@printf '  %-19s%s (%s)\n' CANARY 'footage of it that nobody trains on; empty for the last quarter of NEW' '$(CANARY)'
+	@printf '  %-19s%s (%s)\n' CHANGE 'what changes in heal: half-rate, or patrol for a camera that begins to move' '$(CHANGE)'
 	@printf '  %-19s%s (%s)\n' SCENE 'footage of another scene, for heal to show that change instead' '$(SCENE)'
 	@printf '  %-19s%s (%s)\n' MINUTES 'time to train; empty for 8 from scratch, 2 for retrain' '$(MINUTES)'
 	@printf '  %-19s%s (%s)\n' STEPS 'updates of the weights in place of a time' '$(STEPS)'
@@ -98,7 +100,8 @@ retrain: $(VENV)/installed $(EXPORT_VENV)/installed ## fine-tune the champion on
 
 .PHONY: heal
 heal: $(VENV)/installed $(EXPORT_VENV)/installed ## the whole loop on the sample: PASS, the world changes, FAIL, retrain, PASS; a table and a picture
-	@$(PYTHON) tests/heal.py --trainer '$(abspath $(EXPORT_PYTHON))' $(if $(SCENE),--scene '$(SCENE)') $(BUDGET)
+	@$(PYTHON) tests/heal.py --trainer '$(abspath $(EXPORT_PYTHON))' --change '$(CHANGE)' \
+	    $(if $(SCENE),--scene '$(SCENE)') $(BUDGET)
 
 .PHONY: test
 test: $(VENV)/installed ## the tests, without those that need Docker, gh or TensorFlow

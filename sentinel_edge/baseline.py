@@ -171,6 +171,7 @@ def save_baseline(baseline: Baseline, path: Path) -> None:
         "longest": baseline.calibration.longest,
         "episode": baseline.episode_rule,
         "piece_samples": baseline.health.piece_samples,
+        "travel": baseline.health.travel,
         "outliers": baseline.outliers,
         "mask": baseline.mask.hidden.shape if baseline.mask else None,
         "sensitivity": dict(baseline.sensitivity),
@@ -332,7 +333,7 @@ def _health(header: Any, arrays: dict[str, NDArray[Any]], episodes: int) -> Heal
     _require("runs", runs, np.int64, (levels,))
     _require("tolerances", tolerances, np.float32, (levels, MEASURES))
     _require("summary_tolerances", summaries, np.float32, (levels, len(SUMMARIES)))
-    piece_samples = float(header["piece_samples"])
+    piece_samples, travel = float(header["piece_samples"]), float(header.get("travel", 0.0))
     sound = (
         known <= MAX_CONDITIONS
         and (owners >= 0).all()
@@ -343,10 +344,11 @@ def _health(header: Any, arrays: dict[str, NDArray[Any]], episodes: int) -> Heal
         and (summaries > 0).all()
         and all((conditions[name] >= 0).all() for name in ("noise", "edges", "fine", "still_run", "still_share"))
         and 1 <= piece_samples < np.inf
+        and 0 <= travel < np.inf
     )
     if not sound:
         raise _DamagedError("contradicts itself (conditions, runs or tolerances are out of order)")
-    return Health(conditions, owners, runs, tolerances, summaries, piece_samples)
+    return Health(conditions, owners, runs, tolerances, summaries, piece_samples, travel)
 
 
 def _performance(header: Any, arrays: dict[str, NDArray[Any]]) -> Performance | None:

@@ -172,7 +172,7 @@ class Views:
     def of(cls, conditions: Conditions) -> "Views":
         """Prepare conditions, (s,)."""
         luma = conditions["luma"].astype(np.float64)
-        relief = np.stack([grey - cv2.GaussianBlur(grey, (0, 0), _RELIEF_SIGMA) for grey in luma])
+        relief = reliefs(conditions["luma"])
         blue, green, red = np.moveaxis(conditions["colour"].astype(np.float64) + DARK, 3, 0)
         spread = conditions["colour"].max(axis=3).astype(np.float64) - conditions["colour"].min(axis=3)
         return cls(
@@ -193,6 +193,11 @@ class Views:
     def take(self, chosen: NDArray[np.intp]) -> "Views":
         """Some of them."""
         return Views(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+def reliefs(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Grey thumbnails, (n, h, w), without their slow parts: what of them tells where the camera looks."""
+    return np.stack([grey - cv2.GaussianBlur(grey, (0, 0), _RELIEF_SIGMA) for grey in luma.astype(np.float64)])
 
 
 def compare(one: Views, others: Views) -> Measures:
@@ -284,7 +289,7 @@ def displacement(relief: NDArray[np.float64], other: NDArray[np.float64], *, far
             continue
         if alike > best:
             best, found = alike, np.asarray(warp, np.float64)
-    if not found.size or 1.0 - best > (1.0 - _EXPLAINED) * (1.0 - _correlation(relief, other)):
+    if not found.size or 1.0 - best > (1.0 - _EXPLAINED) * (1.0 - correlation(relief, other)):
         return 0.0
     if _better_share(relief, other, found) < _EVERYWHERE_BETTER:
         return 0.0
@@ -336,7 +341,8 @@ def _better_share(relief: NDArray[np.float64], other: NDArray[np.float64], warp:
     return float((after < before)[telling].mean())
 
 
-def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Of two reliefs, -1 to 1; 0 where either is flat."""
     norm = float(np.sqrt(np.square(one).sum() * np.square(other).sum()))
     return float((one * other).sum()) / norm if norm else 0.0
 

@@ -16,6 +16,7 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.condition import BLOCKS, Conditions, Measures, Views, displacement, places, whole
 from sentinel_edge.health import SOME_DETAIL, Assessment, Health, detail_change, shown_by
 from sentinel_edge.quality import DIRECTIONS
+from sentinel_edge.travel import TRAVELS
 from sentinel_edge.verdict import CauseFound
 
 MOST_CAUSES = 3
@@ -90,8 +91,11 @@ def _strengths(assessment: Assessment, health: Health) -> dict[Cause, float]:
     change, deviation = assessment.changes, assessment.deviations
     frozen = {Cause.FROZEN: deviation["frozen"]}
     moved = deviation["moved"] >= CLEAR
-    if change["unlike"] > UNRELATED and change["contrast"] > -FLAT and not moved:
-        # Of another scene: no measure compares like with like.
+    # Of a camera that is known to be under way medians show no scene to recognise.
+    known = health.travel <= TRAVELS
+    elsewhere = known and change["unlike"] > UNRELATED and change["contrast"] > -FLAT and not moved
+    if elsewhere or _under_way(assessment, health):
+        # Of another scene, or of many places in turn: no measure compares like with like.
         return {Cause.SCENE_CHANGE: assessment.score} | frozen
     veil, snow = _veil(assessment), _precipitation(assessment)
     everywhere = {
@@ -116,6 +120,11 @@ def _strengths(assessment: Assessment, health: Health) -> dict[Cause, float]:
             Cause.OCCLUSION: 0.0 if moved else max(hidden / HIDDEN_SHARE, cover - max(everywhere.values())),
         }
     )
+
+
+def _under_way(assessment: Assessment, health: Health) -> bool:
+    """Whether a camera that is known as fixed is panned, patrols or rides: what it shows is normal of another kind."""
+    return assessment.travel > TRAVELS >= health.travel
 
 
 def _hidden(assessment: Assessment, health: Health) -> float:
@@ -305,6 +314,11 @@ _SPEAKS: dict[Cause, tuple[tuple[str, int], ...]] = {
 
 
 def _evidence(cause: Cause, assessment: Assessment, health: Health) -> str:
+    if cause is Cause.SCENE_CHANGE and _under_way(assessment, health):
+        return (
+            "the camera itself is under way: within a few frames its picture moves by "
+            f"{_number(100.0 * assessment.travel)} % of its size, in the known conditions it stands still"
+        )
     if cause is Cause.SCENE_CHANGE:
         return (
             f"what is seen resembles none of the {len(health.conditions)} known conditions: correlation "

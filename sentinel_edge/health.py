@@ -35,6 +35,7 @@ from sentinel_edge.condition import (
     sum_up,
 )
 from sentinel_edge.quality import DIRECTIONS, FrameSignals
+from sentinel_edge.travel import travel
 
 MAX_CONDITIONS = 48
 """Conditions kept of a baseline: about 5 kB each."""
@@ -84,6 +85,7 @@ class Health:
         tolerances: float32 (k, `MEASURES`): what deviation of each measure is normal for the median of so many pieces.
         summary_tolerances: float32 (k, 2): likewise of `SUMMARIES`.
         piece_samples: Length of a piece, in samples.
+        travel: How far the camera itself is under way in the episode in which it is most (see `travel`).
     """
 
     conditions: Conditions
@@ -92,6 +94,7 @@ class Health:
     tolerances: NDArray[np.float32]
     summary_tolerances: NDArray[np.float32]
     piece_samples: float
+    travel: float = 0.0
 
     @cached_property
     def views(self) -> Views:
@@ -137,6 +140,7 @@ class Assessment:
         places: The window's deviations of all measures, (`MEASURES`,).
         conditions: The window's pieces.
         nearest: The baseline's condition each piece resembles most.
+        travel: How far the camera itself is under way (see `travel`): for the causes alone, 0 until it is measured.
     """
 
     deviations: dict[str, float]
@@ -144,6 +148,7 @@ class Assessment:
     places: Measures
     conditions: Conditions
     nearest: tuple[int, ...]
+    travel: float = 0.0
 
     @property
     def score(self) -> float:
@@ -227,6 +232,7 @@ def learn_health(episodes: Sequence[FrameSignals], samples: Sequence[int]) -> Le
             tolerances=tolerances,
             summary_tolerances=summaries,
             piece_samples=float(np.median(samples)) / count,
+            travel=_furthest_travel(episodes, outliers),
         ),
         outliers,
     )
@@ -268,7 +274,12 @@ def extend_health(
             outliers.append(int(position))
             fit[own] = False
     kept = _most_diverse(every, MAX_CONDITIONS)
-    extended = replace(health, conditions=_moving(every[kept], owners[kept], outliers), owners=owners[kept])
+    extended = replace(
+        health,
+        conditions=_moving(every[kept], owners[kept], outliers),
+        owners=owners[kept],
+        travel=max(health.travel, _furthest_travel(episodes, [position - before for position in outliers])),
+    )
     if fit.any():
         pieces = sum(map(health.pieces, known_samples))
         extended = _raised(extended, found[fit], before + len(cuts), pieces + len(added))
@@ -293,6 +304,11 @@ def _moving(conditions: Conditions, owners: NDArray[np.int64], outliers: Sequenc
     for name in ("still_run", "still_share"):
         conditions[name][np.isin(owners, outliers)] = 0
     return conditions
+
+
+def _furthest_travel(episodes: Sequence[FrameSignals], outliers: Sequence[int]) -> float:
+    """The furthest that the camera is under way in any episode but those that have no like."""
+    return max((travel(one) for position, one in enumerate(episodes) if position not in outliers), default=0.0)
 
 
 def _raised(health: Health, found: Measures, episodes: int, pieces: int) -> Health:

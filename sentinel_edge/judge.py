@@ -32,6 +32,7 @@ from sentinel_edge.condition import longest_still
 from sentinel_edge.diagnosis import diagnose
 from sentinel_edge.health import Assessment, assess
 from sentinel_edge.performance import SCORES, assess_performance, passed_over, scored_count, unfit, why_not
+from sentinel_edge.travel import travel
 from sentinel_edge.verdict import (
     CauseFound,
     DimensionSummary,
@@ -133,7 +134,7 @@ def judge(
         assessment = _assessed(window, baseline)  # for the causes alone
     if status is not Status.FAIL or assessment is None:
         return Judgement(status, results)
-    causes = _causes(results, assessment, baseline)
+    causes = _causes(results, replace(assessment, travel=travel(window.signals)), baseline)
     return Judgement(status, results, causes, _furthest(window, baseline, causes))
 
 

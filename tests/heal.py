@@ -1,7 +1,8 @@
 """`make heal`: the whole loop on the sample camera, with real steps. It prints a table and saves a picture.
 
 The camera falls to half its frame rate: every picture is as good as before, only what moves moves twice as far between
-two of them. Then a lens fogs, which is to be repaired and not learned.
+two of them. Or it starts to patrol: a window wanders over its picture, and all that it shows moves. Then a lens fogs,
+which is to be repaired and not learned.
 """
 
 import argparse
@@ -35,6 +36,10 @@ EVENING = 372
 """Where the last quarter of the past footage's 480 native frames begins, and a little later."""
 MORNING = 120
 """Native frames of the incoming footage that are the morning's: 12 of 30 seconds."""
+WINDOW = 2 / 3
+"""Of width and height, what a patrolling camera shows at a time."""
+SPEED = (3, 8)
+"""Pixels, down and across, that it moves on from frame to frame: across the sample in a second and a half."""
 HEALED = ("promoted", "refreshed")
 """Outcomes with which the loop goes on; `refreshed` keeps the champion."""
 GATES = ("embedding", "quality", "performance")
@@ -126,6 +131,7 @@ def main() -> int:
     """Run the loop; exit code 0 when it healed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("heal_output"))
+    parser.add_argument("--change", choices=CHANGES, default="half-rate", help="what changes for good")
     parser.add_argument("--scene", type=Path, help="footage of another scene: the change that is shown instead")
     parser.add_argument("--trainer", type=Path, default=ROOT / ".venv-export/bin/python")
     parser.add_argument("--minutes", default="4")
@@ -138,7 +144,7 @@ def main() -> int:
     budget = ["--minutes", options.minutes, "--steps", options.steps]
     loop = Loop(output, options.trainer.absolute(), budget)
 
-    outcome = another_scene(loop, options.scene) if options.scene else half_its_rate(loop)
+    outcome = another_scene(loop, options.scene) if options.scene else CHANGES[options.change](loop)
     healed, fogged = loop.rows[-2:]
     print(table(loop.rows, outcome))
     models = [Interpolator(Registry(place).champion().model) for place in (ROOT / "models/vfi", loop.registry)]
@@ -166,6 +172,14 @@ def half_its_rate(loop: Loop) -> dict[str, Any]:
     return loop.change("the camera falls to half its frame rate", later, lambda: loop.retrain(yesterday, today, *proof))
 
 
+def starts_to_patrol(loop: Loop) -> dict[str, Any]:
+    """The camera begins to move: what stood still does so no more, and every view is a new one."""
+    yesterday = patrol(PAST, loop.output / "footage/yesterday.avi")
+    today = patrol(INCOMING, loop.output / "footage/today.avi")
+    loop.shown = today
+    return loop.change("the camera starts to patrol", today, lambda: loop.retrain(yesterday, today))
+
+
 def another_scene(loop: Loop, scene: Path) -> dict[str, Any]:
     """The camera shows another scene for good: three quarters of the footage are learned, the rest is checked."""
     new, later = divide(scene, loop.output / "footage")
@@ -180,6 +194,20 @@ def half_rate(source: Path, target: Path, start: int = 0, stop: int = 10**9) -> 
         for number, (_, frame) in enumerate(reader):
             if start <= number < stop and number % 2 == 0:
                 video.write(frame)
+    return target
+
+
+def patrol(source: Path, target: Path) -> Path:
+    """What a camera shows that moves a window over its picture, to and fro, a little further with every frame."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with VideoReader(source) as reader, LosslessVideo(target, reader.fps) as video:
+        for number, (_, frame) in enumerate(reader):
+            sides = [round(WINDOW * side) for side in frame.shape[:2]]
+            top, left = (
+                abs((number * speed + room) % (2 * room) - room)
+                for speed, room in zip(SPEED, np.subtract(frame.shape[:2], sides).tolist(), strict=True)
+            )
+            video.write(frame[top : top + sides[0], left : left + sides[1]])
     return target
 
 
@@ -240,10 +268,8 @@ def chart(rows: Sequence[Row], outcome: dict[str, Any], size: tuple[int, int] = 
 
 
 def strip(footage: Path, models: Sequence[Interpolator], width: int = 1200) -> NDArray[np.uint8]:
-    """One moment: the true frame, and what average, champion before and champion after make of its neighbours."""
-    triplets = list(read_triplets(find_footage(footage).clips))
-    triplet = max(triplets, key=motion)
-    middles = [model.interpolate(triplet.first[None], triplet.last[None])[0] for model in models]
+    """One busy moment: the true frame, and what average, champion before and after make of its neighbours."""
+    triplet, middles = busy_moment(footage, models)
     average = (triplet.first.astype(np.float32) + triplet.last) / 2
     shown: list[tuple[str, NDArray[Any]]] = [("true", triplet.middle), ("average", average)]
     shown += list(zip(("champion", "after retraining"), middles, strict=True))
@@ -253,19 +279,31 @@ def strip(footage: Path, models: Sequence[Interpolator], width: int = 1200) -> N
         part = np.clip(np.rint(frame[y : y + side, x : x + side]), 0, 255).astype(np.uint8)
         tile = cv2.resize(cv2.cvtColor(part, cv2.COLOR_RGB2BGR), (280, 280), interpolation=cv2.INTER_CUBIC)
         tile = cv2.copyMakeBorder(tile, 40, 20, 10, 10, cv2.BORDER_CONSTANT, value=WHITE)
-        error = float(
-            np.mean(
-                np.square(
-                    frame[y : y + side, x : x + side] - triplet.middle[y : y + side, x : x + side].astype(np.float32)
-                )
-            )
-        )
+        error = square_error(frame, triplet)
         quality = "" if error == 0 else f"  {10 * np.log10(255**2 / error):.1f} dB"
         write(tile, name + quality, (12, 28), 0.6)
         tiles.append(tile)
     row = np.hstack(tiles)
     padded = cv2.copyMakeBorder(row, 0, 0, 0, max(0, width - row.shape[1]), cv2.BORDER_CONSTANT, value=WHITE)
     return np.asarray(padded[:, :width], np.uint8)
+
+
+def busy_moment(footage: Path, models: Sequence[Interpolator]) -> tuple[Triplet, list[NDArray[np.float32]]]:
+    """Of the quarter of triplets in which most moves the one of median gain, with what each model makes of it."""
+    triplets = sorted(read_triplets(find_footage(footage).clips), key=motion, reverse=True)
+    busiest_few = triplets[: max(1, len(triplets) // 4)]
+    made = [[model.interpolate(one.first[None], one.last[None])[0] for model in models] for one in busiest_few]
+    errors = [[square_error(middle, one) for middle in made[number]] for number, one in enumerate(busiest_few)]
+    gains = np.log([(before + 1e-9) / (after + 1e-9) for before, after in errors])
+    typical = int(np.argsort(gains)[len(gains) // 2])
+    return busiest_few[typical], made[typical]
+
+
+def square_error(frame: NDArray[Any], triplet: Triplet) -> float:
+    """Mean square error of a middle frame where most differs."""
+    y, x, side = busiest(triplet)
+    part = np.s_[y : y + side, x : x + side]
+    return float(np.mean(np.square(frame[part] - triplet.middle[part].astype(np.float32))))
 
 
 def motion(triplet: Triplet) -> float:
@@ -299,6 +337,8 @@ def run(*arguments: str | int | Path) -> int:
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
+
+CHANGES = {"half-rate": half_its_rate, "patrol": starts_to_patrol}
 
 if __name__ == "__main__":
     sys.exit(main())

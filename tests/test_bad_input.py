@@ -520,7 +520,7 @@ def test_a_baseline_with_random_damage_is_refused_or_says_the_same_as_before(
 
 
 HEADER_ENTRIES = ["format", "version", "created_at", "source", "model", "preprocessing", "fps", "longest", "episodes"]
-HEADER_ENTRIES += ["episode", "piece_samples", "outliers", "mask", "sensitivity"]
+HEADER_ENTRIES += ["episode", "piece_samples", "travel", "outliers", "mask", "sensitivity"]
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

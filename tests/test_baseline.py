@@ -40,11 +40,12 @@ def arrays_of(baseline: Baseline) -> list[NDArray[Any]]:
     return [*arrays, *calibration.null_scores]
 
 
-def numbers_of(baseline: Baseline) -> tuple[Baseline, float, float, tuple[str, ...]]:
+def numbers_of(baseline: Baseline) -> tuple[Baseline, float, float, float, tuple[str, ...]]:
     """All that is no array, and no fingerprint either."""
     plain = replace(baseline, sketches=None, calibration=None, health=None, performance=None, fingerprint="")  # type: ignore[arg-type]
     interpolators = baseline.performance.interpolators if baseline.performance else ()
-    return plain, baseline.calibration.longest, baseline.health.piece_samples, interpolators
+    health = baseline.health
+    return plain, baseline.calibration.longest, health.piece_samples, health.travel, interpolators
 
 
 def same(a: Baseline, b: Baseline) -> bool:
@@ -69,8 +70,10 @@ def test_what_is_saved_is_what_is_loaded(
     tmp_path: Path, episodes: int, frames: int, mask: Mask | None, sensitivity: dict[str, int | None]
 ) -> None:
     camera = Camera(frames, dimensions=1 + frames % 12, factors=1)
+    baseline = baseline_of([camera.episode(frames) for _ in range(episodes)])
     baseline = replace(
-        baseline_of([camera.episode(frames) for _ in range(episodes)]),
+        baseline,
+        health=replace(baseline.health, travel=frames / 100),
         episode_rule="day",
         mask=mask,
         sensitivity=sensitivity,
@@ -95,6 +98,15 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+def test_a_file_that_says_nothing_of_travel_is_of_a_fixed_camera(tmp_path: Path, saved: bytes) -> None:
+    path = tmp_path / "b.npz"
+    with np.load(io.BytesIO(saved)) as archive:
+        header = json.loads(bytes(archive["header"]).decode())
+    del header["travel"]
+    path.write_bytes(rewritten(saved, header=lambda _: np.frombuffer(json.dumps(header).encode(), np.uint8)))
+    assert load_baseline(path).health.travel == 0.0
+
+
 @given(data=st.data())
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_bytes_are_refused_or_harmless(tmp_path: Path, saved: bytes, data: st.DataObject) -> None:
@@ -114,7 +126,7 @@ def rewritten(saved: bytes, **changes: Any) -> bytes:
     with np.load(io.BytesIO(saved)) as archive:
         arrays: dict[str, Any] = dict(archive)
     for name, change in changes.items():
-        if name == "header":
+        if name == "header" and isinstance(change, dict):
             header = json.loads(bytes(arrays["header"]).decode())
             arrays["header"] = np.frombuffer(json.dumps(header | change).encode(), np.uint8)
         elif change is None:
@@ -157,6 +169,9 @@ def renamed(records: NDArray[Any]) -> NDArray[Any]:
         ({"header": {"piece_samples": 0}}, "contradicts itself"),
         ({"header": {"piece_samples": 1e-300}}, "contradicts itself"),
         ({"header": {"piece_samples": "nan"}}, "contradicts itself"),
+        ({"header": {"travel": -0.1}}, "contradicts itself"),
+        ({"header": {"travel": "nan"}}, "contradicts itself"),
+        ({"header": {"travel": None}}, "damaged"),
         ({"header": {"outliers": [4]}}, "contradicts itself"),
         ({"header": {"outliers": [-1]}}, "contradicts itself"),
         ({"header": {"outliers": None}}, "damaged"),
