@@ -32,7 +32,10 @@ if [[ $under_way ]]; then
   echo "::notice title=Sentinel::no call: run $under_way of $WORKFLOW is under way"
   exit 0
 fi
-known=$(newest_run)
+known=$(newest_run) || {
+  echo "::error title=Sentinel::GitHub does not say which retrainings there were; $by_hand"
+  exit 1
+}
 
 for ((try = 1; try <= tries; try++)); do
   if said=$(gh workflow run "$WORKFLOW" --ref "$REF" -f "drift_score=$DRIFT_SCORE" -f "causes=$CAUSES" \

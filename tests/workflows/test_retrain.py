@@ -138,24 +138,55 @@ def test_a_proven_challenger_is_proposed_with_its_baseline(
     (checks,) = github.dispatches  # a pull request of the default token starts none by itself
     assert (checks.workflow, checks.ref) == ("ci.yml", pull.head)
     assert "promoted" in result.summary
+    assert result.jobs["report"] == "skipped"
+    assert not github.issues
 
 
-def test_of_a_fire_drill_nothing_is_proposed(github: FakeGitHub, workshop: Workshop, called: dict[str, str]) -> None:
+@pytest.mark.parametrize(("outcome", "code"), [("promoted", 0), ("refused", 3)])
+def test_of_a_fire_drill_nothing_is_proposed_and_nobody_told(
+    github: FakeGitHub, workshop: Workshop, called: dict[str, str], outcome: str, code: int
+) -> None:
+    workshop.will_leave(outcome, code)
     result = retrain(github, workshop, called | {"drill": "true"})
-    assert result.jobs == {"retrain": "success", "propose": "skipped"}, result.log
+    assert result.jobs == {"retrain": "success", "report": "skipped", "propose": "skipped"}, result.log
     assert not proposed(github)
+    assert not github.issues
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("refused", 3), ("rolled back", 3), ("blinded", 3), ("undecided", 1)])
-def test_a_challenger_that_is_not_proven_changes_nothing(
+def test_a_challenger_that_is_not_proven_changes_nothing_and_a_person_is_told(
     github: FakeGitHub, workshop: Workshop, called: dict[str, str], outcome: str, code: int
 ) -> None:
     workshop.will_leave(outcome, code)
     result = retrain(github, workshop, called)
-    assert result.jobs == {"retrain": "success", "propose": "skipped"}, result.log
+    assert result.jobs == {"retrain": "success", "report": "success", "propose": "skipped"}, result.log
     assert not proposed(github)
     assert "sentinel-challenger" in result.artifacts
     assert outcome in result.summary
+    (issue,) = github.issues.values()
+    assert issue.labels == ["sentinel-retraining"]
+    assert f"Retraining ended: **{outcome}**" in issue.body
+    assert f"/actions/runs/{result.run_id}" in issue.body
+
+
+def test_a_person_is_told_once(github: FakeGitHub, workshop: Workshop, called: dict[str, str]) -> None:
+    workshop.will_leave("undecided", 1)
+    for _ in range(2):
+        assert not retrain(github, workshop, called).failed()
+    assert len(github.issues) == 1
+
+
+def test_what_was_measured_is_cut_to_what_an_issue_takes(
+    github: FakeGitHub, workshop: Workshop, called: dict[str, str]
+) -> None:
+    workshop.will(
+        LEAVE.format(outcome="refused", code=3).replace(
+            "exit 3", "head --bytes 100000 /dev/zero | tr '\\0' x >>retrain_output/report.md; exit 3"
+        )
+    )
+    assert not retrain(github, workshop, called).failed()
+    (issue,) = github.issues.values()
+    assert 59_000 < len(issue.body) < 65_536
 
 
 @pytest.mark.parametrize("script", ["exit 2", "mkdir -p retrain_output; echo '{' >retrain_output/outcome.json"])
@@ -164,8 +195,10 @@ def test_a_training_that_breaks_fails_the_job(
 ) -> None:
     workshop.will(script)
     result = retrain(github, workshop, called)
-    assert result.jobs == {"retrain": "failure", "propose": "skipped"}
+    assert result.jobs == {"retrain": "failure", "report": "success", "propose": "skipped"}
     assert not proposed(github)
+    (issue,) = github.issues.values()
+    assert issue.title == "The retraining broke"
 
 
 @pytest.mark.parametrize(
@@ -189,6 +222,17 @@ def test_an_input_that_is_wrong_ends_before_anything_is_trained(
     assert workshop.seen() == []
     assert not proposed(github)
     assert not stolen.exists()
+
+
+def test_what_a_pull_request_brought_along_is_not_learned(
+    github: FakeGitHub, workshop: Workshop, called: dict[str, str]
+) -> None:
+    run = github.add_run("monitor.yml", event="pull_request")
+    github.artifacts.add(run.id, "sentinel-footage", {"footage/camera.avi": b"footage"})
+    result = retrain(github, workshop, called | {"monitor_run_id": str(run.id)})
+    assert result.jobs["retrain"] == "failure"
+    assert any("pull request" in message for message in result.messages("error"))
+    assert workshop.seen() == []
 
 
 def test_causes_are_text_wherever_they_go(
