@@ -338,7 +338,8 @@ def _better_share(relief: NDArray[np.float64], other: NDArray[np.float64], warp:
         for error in (relief - other, back - other, other)
     )
     telling = energy > _TELLING * energy.max()
-    return float((after < before)[telling].mean())
+    # None where the map leaves nothing of the picture in view.
+    return float((after < before)[telling].mean()) if telling.any() else 0.0
 
 
 def correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

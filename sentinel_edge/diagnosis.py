@@ -16,7 +16,7 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.condition import BLOCKS, Conditions, Measures, Views, displacement, places, whole
 from sentinel_edge.health import SOME_DETAIL, Assessment, Health, detail_change, shown_by
 from sentinel_edge.quality import DIRECTIONS
-from sentinel_edge.travel import TRAVELS
+from sentinel_edge.travel import STAYS, TRAVELS
 from sentinel_edge.verdict import CauseFound
 
 MOST_CAUSES = 3
@@ -124,7 +124,7 @@ def _strengths(assessment: Assessment, health: Health) -> dict[Cause, float]:
 
 def _under_way(assessment: Assessment, health: Health) -> bool:
     """Whether a camera that is known as fixed is panned, patrols or rides: what it shows is normal of another kind."""
-    return assessment.travel > TRAVELS >= health.travel
+    return assessment.travel > TRAVELS and health.travel < STAYS
 
 
 def _hidden(assessment: Assessment, health: Health) -> float:

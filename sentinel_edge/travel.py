@@ -12,6 +12,8 @@ from sentinel_edge.quality import FrameSignals
 
 TRAVELS = 0.1
 """A camera whose picture goes further than this share of its size is under way; shaking takes it less far."""
+STAYS = 0.05
+"""Below this a camera is known to be fixed: of one before which large vehicles pass it could not be said."""
 STRETCHES = 5
 STRETCH_FRAMES = 16
 LAGS = (1, 2, 4, 8)

@@ -1,7 +1,9 @@
 """Fixtures shared by the tests: the sample footage and what is made of it once."""
 
 import os
+import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from sentinel_edge import assets
 from sentinel_edge.embedder import Embedder
 from sentinel_edge.sources import find_clips
 from sentinel_edge.window import read_window
+from tests.command import do_without
 
 DATA = Path(__file__).parent / "data"
 PAST = DATA / "campus-past.mp4"
@@ -28,6 +31,28 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     handler = signal.getsignal(signal.SIGTERM)
     yield tmp_path
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of 64 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True, check=False
+    )
+    if not mounted or mounted.returncode:
+        do_without("mounting a small file system takes root")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.fixture(scope="session")
+def workshop_python() -> str:
+    """The interpreter of the TensorFlow environment."""
+    return os.environ.get("SENTINEL_EXPORT_PYTHON") or do_without(
+        "SENTINEL_EXPORT_PYTHON names no interpreter with export/requirements.txt installed"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,6 @@ from tests.command import (
     assert_one_line,
     clean_environment,
     complaint,
-    do_without,
     leave_yesterdays_pass,
     run_cli,
     start_cli,
@@ -875,23 +874,13 @@ def limit_file_size() -> None:
 
 
 @pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
+def full_disk(small_disk: Path) -> Path:
     """A file system on which yesterday's PASS stands and nothing more fits."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = shutil.which("mount") and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True, check=False
-    )
-    if not mounted or mounted.returncode:
-        do_without("mounting a small file system takes root")
-    try:
-        leave_yesterdays_pass(place / "output")
-        while os.statvfs(place).f_bavail:
-            with (place / "fill").open("ab") as stream:
-                stream.write(bytes(4096))
-        yield place
-    finally:
-        subprocess.run(["umount", place], check=True)
+    leave_yesterdays_pass(small_disk / "output")
+    while os.statvfs(small_disk).f_bavail:
+        with (small_disk / "fill").open("ab") as stream:
+            stream.write(bytes(4096))
+    return small_disk
 
 
 def assert_no_pass_stands(folder: Path) -> None:

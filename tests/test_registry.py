@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from sentinel_edge.errors import SentinelError
 from sentinel_edge.interpolator import Interpolator
 from sentinel_edge.interpolator_card import load_card, save_card
 from sentinel_edge.registry import Pointers, Registry
-from tests.command import ROOT, assert_one_line, complaint, do_without, run_cli, start_cli, strict_json
+from tests.command import ROOT, assert_one_line, complaint, run_cli, start_cli, strict_json
 from tests.interpolators import tiny_card, tiny_graph, write_tiny
 from tests.test_bad_input import AS_A_USER
 
@@ -426,24 +426,10 @@ def test_where_a_file_cannot_grow_that_is_one_line_and_the_champion_stands(two: 
     assert assert_works(two) == 1
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small file system of its own."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = shutil.which("mount") and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True, check=False
-    )
-    if not mounted or mounted.returncode:
-        do_without("mounting a small file system takes root")
-    yield place
-    subprocess.run(["umount", place], check=True)
-
-
-def test_a_full_disk_is_one_line_and_the_champion_stands(two: Path, disk: Path) -> None:
-    folder = disk / "vfi"
+def test_a_full_disk_is_one_line_and_the_champion_stands(two: Path, small_disk: Path) -> None:
+    folder = small_disk / "vfi"
     shutil.copytree(two, folder)
-    with suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+    with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
         while True:
             filler.write(bytes(4096))
     before = snapshot(folder)
@@ -457,16 +443,16 @@ def test_a_full_disk_is_one_line_and_the_champion_stands(two: Path, disk: Path) 
         assert snapshot(folder) == before
         assert assert_works(folder) == 1
         assert Registry(folder).verify().leftovers == ()
-    (disk / "filler").unlink()
+    (small_disk / "filler").unlink()
     assert Registry(folder).promote() == 2
 
 
-def test_a_read_only_disk_is_read_and_writing_to_it_is_one_line(two: Path, disk: Path) -> None:
+def test_a_read_only_disk_is_read_and_writing_to_it_is_one_line(two: Path, small_disk: Path) -> None:
     """As in a container whose image carries the models."""
-    folder = disk / "vfi"
+    folder = small_disk / "vfi"
     shutil.copytree(two, folder)
     (folder / ".lock").unlink()
-    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     assert assert_works(folder) == 1
     assert Registry(folder).challenger().version == 2
     assert "Read-only file system; the champion is version 1" in refused(Registry(folder).promote)

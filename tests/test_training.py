@@ -39,18 +39,6 @@ pytestmark = pytest.mark.export
 
 
 @pytest.fixture(scope="module")
-def python() -> str:
-    """The interpreter of the TensorFlow environment."""
-    interpreter = os.environ.get("SENTINEL_EXPORT_PYTHON")
-    if interpreter is None:
-        reason = "SENTINEL_EXPORT_PYTHON names no interpreter with export/requirements.txt installed"
-        if os.environ.get("SENTINEL_REQUIRE_TOOLS") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return interpreter
-
-
-@pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Short clips: `old` and `new` move, `half` is `new` at half its rate, `still` and `frozen` teach nothing."""
     folder = tmp_path_factory.mktemp("clips")
@@ -64,19 +52,19 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(python: str, clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(workshop_python: str, clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a network that was trained for a few steps."""
     folder = tmp_path_factory.mktemp("trained")
-    run = train(python, clips / "old.avi", folder)
+    run = train(workshop_python, clips / "old.avi", folder)
     assert run.returncode == 0, run.stderr
     return folder
 
 
 @pytest.fixture(scope="module")
-def retrained(python: str, clips: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def retrained(workshop_python: str, clips: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, fine-tuned on new footage for a few steps."""
     folder = tmp_path_factory.mktemp("retrained")
-    run = retrain(python, trained, clips / "half.avi", clips / "old.avi", folder)
+    run = retrain(workshop_python, trained, clips / "half.avi", clips / "old.avi", folder)
     assert run.returncode == 0, run.stderr
     return folder
 
@@ -129,7 +117,7 @@ def test_what_stands_still_comes_out_as_it_went_in(trained: Path) -> None:
     assert float(np.abs(middle - frame).mean()) < 2.0
 
 
-def test_what_judges_is_later_than_what_was_trained_on_and_apart_from_it(python: str, clips: Path) -> None:
+def test_what_judges_is_later_than_what_was_trained_on_and_apart_from_it(workshop_python: str, clips: Path) -> None:
     script = """
         import pathlib, sys
         import cv2
@@ -151,11 +139,11 @@ def test_what_judges_is_later_than_what_was_trained_on_and_apart_from_it(python:
         for crop in material.crops[0][-4:, 1]:
             assert min(cv2.matchTemplate(frame, crop, cv2.TM_SQDIFF).min() for frame in late) > 1000
     """
-    run = execute(python, script, clips / "old.avi")
+    run = execute(workshop_python, script, clips / "old.avi")
     assert run.returncode == 0, run.stderr
 
 
-def test_crops_are_where_something_moves(python: str) -> None:
+def test_crops_are_where_something_moves(workshop_python: str) -> None:
     script = """
         import pathlib, sys
         import numpy as np
@@ -165,13 +153,15 @@ def test_crops_are_where_something_moves(python: str) -> None:
         moving = [np.abs(c[0].astype(int) - c[2]).max(axis=-1) > 12 for crops in material.crops for c in crops]
         print(np.mean([part.mean() > 0.002 for part in moving]))
     """
-    run = execute(python, script, PAST)
+    run = execute(workshop_python, script, PAST)
     assert run.returncode == 0, run.stderr
     assert float(run.stdout) > 0.95
 
 
-def test_the_same_seed_and_steps_give_the_same_metric(python: str, clips: Path, trained: Path, tmp_path: Path) -> None:
-    run = train(python, clips / "old.avi", tmp_path)
+def test_the_same_seed_and_steps_give_the_same_metric(
+    workshop_python: str, clips: Path, trained: Path, tmp_path: Path
+) -> None:
+    run = train(workshop_python, clips / "old.avi", tmp_path)
     assert run.returncode == 0, run.stderr
     one, other = card(trained), card(tmp_path)
     assert one["training"]["fingerprint"] == other["training"]["fingerprint"]
@@ -179,7 +169,7 @@ def test_the_same_seed_and_steps_give_the_same_metric(python: str, clips: Path, 
     assert gains[0] == pytest.approx(gains[1], abs=0.05)
 
 
-def test_weights_read_back_from_the_file_export_to_the_same_bytes(python: str, trained: Path) -> None:
+def test_weights_read_back_from_the_file_export_to_the_same_bytes(workshop_python: str, trained: Path) -> None:
     script = """
         import pathlib, sys
         from export.interpolator_onnx import from_onnx, to_onnx
@@ -187,12 +177,14 @@ def test_weights_read_back_from_the_file_export_to_the_same_bytes(python: str, t
         path = pathlib.Path(sys.argv[1])
         assert to_onnx(from_onnx(path)) == path.read_bytes()
     """
-    run = execute(python, script, trained / "model.onnx")
+    run = execute(workshop_python, script, trained / "model.onnx")
     assert run.returncode == 0, run.stderr
 
 
-def test_no_step_of_retraining_gives_the_champion_back(python: str, clips: Path, trained: Path, tmp_path: Path) -> None:
-    run = retrain(python, trained, clips / "new.avi", clips / "old.avi", tmp_path, "--steps", "0")
+def test_no_step_of_retraining_gives_the_champion_back(
+    workshop_python: str, clips: Path, trained: Path, tmp_path: Path
+) -> None:
+    run = retrain(workshop_python, trained, clips / "new.avi", clips / "old.avi", tmp_path, "--steps", "0")
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "model.onnx").read_bytes() == (trained / "model.onnx").read_bytes()
 
@@ -206,8 +198,10 @@ def test_retraining_begins_where_the_champion_is_and_gains_on_the_new(retrained:
     assert metrics["old_psnr_gain_db"] > metrics["parent_old_psnr_gain_db"] - 0.2
 
 
-def test_a_control_never_sees_the_new_footage(python: str, clips: Path, trained: Path, tmp_path: Path) -> None:
-    run = retrain(python, trained, clips / "half.avi", clips / "old.avi", tmp_path, "--control", "--steps", "5")
+def test_a_control_never_sees_the_new_footage(workshop_python: str, clips: Path, trained: Path, tmp_path: Path) -> None:
+    run = retrain(
+        workshop_python, trained, clips / "half.avi", clips / "old.avi", tmp_path, "--control", "--steps", "5"
+    )
     assert run.returncode == 0, run.stderr
     found = card(tmp_path)
     assert found["training"]["sources"] == ["old.avi"]
@@ -219,16 +213,16 @@ def test_a_control_never_sees_the_new_footage(python: str, clips: Path, trained:
     ("name", "reason"), [("still.avi", Silence.STILL), ("frozen.avi", Silence.REPEATED)], ids=["still", "frozen"]
 )
 def test_footage_that_teaches_nothing_is_refused_with_the_numbers(
-    python: str, clips: Path, tmp_path: Path, name: str, reason: Silence
+    workshop_python: str, clips: Path, tmp_path: Path, name: str, reason: Silence
 ) -> None:
-    line = the_one_line(train(python, clips / name, tmp_path))
+    line = the_one_line(train(workshop_python, clips / name, tmp_path))
     assert "triplets with motion" in line
     assert "at least 16 are needed" in line
     assert str(reason) in line
     assert list(tmp_path.iterdir()) == []
 
 
-def test_cuts_are_not_trained_on(python: str, clips: Path, tmp_path: Path) -> None:
+def test_cuts_are_not_trained_on(workshop_python: str, clips: Path, tmp_path: Path) -> None:
     old, new = (frames_of(clips / name, 60) for name in ("old.avi", "new.avi"))
     upside_down = [np.ascontiguousarray(frame[::-1]) for frame in new]
     write(tmp_path / "cut.avi", [*old[:30], *upside_down[:30], *old[30:60]])
@@ -242,24 +236,26 @@ def test_cuts_are_not_trained_on(python: str, clips: Path, tmp_path: Path) -> No
         material = read_material([pathlib.Path(sys.argv[1])], FROM_SCRATCH)
         print(max(float(np.abs(c[0].astype(int) - c[2]).mean()) for crops in material.crops for c in crops))
     """
-    run = execute(python, script, tmp_path / "cut.avi")
+    run = execute(workshop_python, script, tmp_path / "cut.avi")
     assert run.returncode == 0, run.stderr
     assert float(run.stdout) < 20.0
 
 
-def test_clips_of_any_size_train_together(python: str, clips: Path, tmp_path: Path) -> None:
+def test_clips_of_any_size_train_together(workshop_python: str, clips: Path, tmp_path: Path) -> None:
     folder = tmp_path / "mixed"
     folder.mkdir()
     old = frames_of(clips / "old.avi", 80)
     write(folder / "wide.avi", [np.ascontiguousarray(frame[100:160]) for frame in old])
     write(folder / "odd.avi", [np.asarray(cv2.resize(frame, (151, 99)), np.uint8) for frame in old])
     write(folder / "whole.avi", old)
-    run = train(python, folder, tmp_path / "out", "--steps", "3")
+    run = train(workshop_python, folder, tmp_path / "out", "--steps", "3")
     assert run.returncode == 0, run.stderr
     assert set(card(tmp_path / "out")["training"]["sources"]) >= {"odd.avi", "whole.avi"}
 
 
-def test_a_loss_that_is_no_number_ends_in_one_line_and_no_file(python: str, clips: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_ends_in_one_line_and_no_file(
+    workshop_python: str, clips: Path, tmp_path: Path
+) -> None:
     script = """
         import pathlib, sys
         from export import train_vfi
@@ -267,13 +263,13 @@ def test_a_loss_that_is_no_number_ends_in_one_line_and_no_file(python: str, clip
         train_vfi.RATE = float("nan")
         sys.exit(train_vfi.main(["--source", sys.argv[1], "--output", sys.argv[2], "--steps", "5"]))
     """
-    run = execute(python, script, clips / "old.avi", tmp_path)
+    run = execute(workshop_python, script, clips / "old.avi", tmp_path)
     assert run.returncode == 1
     assert "the loss is nan" in run.stderr.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_the_older_files_as_they_were(python: str, trained: Path, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_older_files_as_they_were(workshop_python: str, trained: Path, tmp_path: Path) -> None:
     for name in ("model.onnx", "card.json"):
         (tmp_path / name).write_bytes((trained / name).read_bytes())
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -291,14 +287,14 @@ def test_a_full_disk_leaves_the_older_files_as_they_were(python: str, trained: P
         except SentinelError as error:
             print(error)
     """
-    run = execute(python, script, tmp_path)
+    run = execute(workshop_python, script, tmp_path)
     assert run.returncode == 0, run.stderr
     assert "cannot write" in run.stdout
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_retraining_killed_at_any_moment_leaves_the_champion_and_no_half_challenger(
-    python: str, clips: Path, tmp_path: Path
+    workshop_python: str, clips: Path, tmp_path: Path
 ) -> None:
     champion, output = tmp_path / "vfi", tmp_path / "out"
     shutil.copytree(ROOT / "models" / "vfi", champion)
@@ -312,13 +308,13 @@ def test_retraining_killed_at_any_moment_leaves_the_champion_and_no_half_challen
         return sorted(path.name for path in output.iterdir() if not path.name.startswith("."))
 
     # The output folder is made just before the footage is read.
-    with started(python, "export.retrain", *command) as run:
+    with started(workshop_python, "export.retrain", *command) as run:
         while not output.exists():
             assert run.poll() is None, run.communicate()
             time.sleep(0.01)
         assert kill(run) == ""
     assert left() == []
-    with started(python, "export.retrain", *command) as run:
+    with started(workshop_python, "export.retrain", *command) as run:
         assert run.stderr is not None
         lines = [run.stderr.readline() for _ in range(2)]
         assert lines[1].startswith("step 0,"), lines
@@ -336,19 +332,21 @@ def test_retraining_killed_at_any_moment_leaves_the_champion_and_no_half_challen
         sys.addaudithook(die)
         sys.exit(retrain.main(sys.argv[2:]))
     """
-    done = execute(python, script, output / "card.json", *command)
+    done = execute(workshop_python, script, output / "card.json", *command)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert left() == ["model.onnx"]
     with pytest.raises(SentinelError):
         load_interpolator(output / "model.onnx")
-    done = module(python, "export.retrain", *command)
+    done = module(workshop_python, "export.retrain", *command)
     assert done.returncode == 0, done.stderr
     assert left() == ["card.json", "model.onnx"]
     assert not list(output.glob(".*"))
     assert load_interpolator(output / "model.onnx")[1].parent == 1
 
 
-def test_publishing_killed_at_any_step_leaves_the_old_the_new_or_what_is_refused(python: str, tmp_path: Path) -> None:
+def test_publishing_killed_at_any_step_leaves_the_old_the_new_or_what_is_refused(
+    workshop_python: str, tmp_path: Path
+) -> None:
     old, new = (tiny_graph(name=name) for name in ("old", "new"))
     write_tiny(tmp_path / "template", old)
     write_tiny(tmp_path / "new", new)
@@ -369,7 +367,7 @@ def test_publishing_killed_at_any_step_leaves_the_old_the_new_or_what_is_refused
             publishing.publish(content, card, again)
     """
     tries = tmp_path / "tries"
-    run = execute(python, script, "publish", tmp_path / "template", tries)
+    run = execute(workshop_python, script, "publish", tmp_path / "template", tries)
     assert run.returncode == 0, run.stderr
     outcomes = []
     for number in range(1, int(run.stdout) + 1):
@@ -399,7 +397,7 @@ def test_publishing_killed_at_any_step_leaves_the_old_the_new_or_what_is_refused
     ],
 )
 def test_a_champion_that_cannot_be_trained_further_is_refused(
-    python: str, clips: Path, trained: Path, tmp_path: Path, *, champion: str, found: str
+    workshop_python: str, clips: Path, trained: Path, tmp_path: Path, *, champion: str, found: str
 ) -> None:
     path = tmp_path / champion
     if champion == "embedder":
@@ -414,7 +412,7 @@ def test_a_champion_that_cannot_be_trained_further_is_refused(
         (path / "model.onnx").write_bytes(content)
         (path / "card.json").write_text(json.dumps(document), encoding="utf-8")
     output = tmp_path / "out"
-    run = retrain(python, path, clips / "new.avi", clips / "old.avi", output)
+    run = retrain(workshop_python, path, clips / "new.avi", clips / "old.avi", output)
     assert run.returncode == 1, run.stdout
     assert found in run.stderr.splitlines()[-1]
     assert not (output / "model.onnx").exists()
@@ -422,18 +420,18 @@ def test_a_champion_that_cannot_be_trained_further_is_refused(
 
 @pytest.mark.parametrize("missing", ["--source", "--held-out"])
 def test_a_path_without_footage_is_one_line_before_anything_is_trained(
-    python: str, clips: Path, tmp_path: Path, missing: str
+    workshop_python: str, clips: Path, tmp_path: Path, missing: str
 ) -> None:
     paths = {"--source": clips / "old.avi", "--held-out": clips / "new.avi"} | {missing: tmp_path / "nowhere"}
     arguments = [part for option, path in paths.items() for part in (option, path)]
-    line = the_one_line(module(python, "export.train_vfi", *arguments, "--output", tmp_path / "out"))
+    line = the_one_line(module(workshop_python, "export.train_vfi", *arguments, "--output", tmp_path / "out"))
     assert "no such path" in line
     assert "nowhere" in line
 
 
-def test_an_output_that_cannot_be_written_is_one_line(python: str, clips: Path, tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_written_is_one_line(workshop_python: str, clips: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    line = the_one_line(train(python, clips / "old.avi", tmp_path / "file" / "out"))
+    line = the_one_line(train(workshop_python, clips / "old.avi", tmp_path / "file" / "out"))
     assert "cannot write" in line
     assert "--output" in line
 
@@ -442,10 +440,14 @@ def files_below(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def started(python: str, name: str, *arguments: str | Path) -> subprocess.Popen[str]:
+def started(workshop_python: str, name: str, *arguments: str | Path) -> subprocess.Popen[str]:
     """A run that is not waited for."""
     return subprocess.Popen(
-        [python, "-m", name, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [workshop_python, "-m", name, *arguments],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -477,20 +479,25 @@ def write(path: Path, frames: list[NDArray[np.uint8]], fps: float = 10.0) -> Non
             video.write(frame)
 
 
-def train(python: str, source: Path, output: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def train(workshop_python: str, source: Path, output: Path, *more: str) -> subprocess.CompletedProcess[str]:
     arguments = more or ("--steps", str(STEPS))
-    return module(python, "export.train_vfi", "--source", source, "--output", output, *arguments)
+    return module(workshop_python, "export.train_vfi", "--source", source, "--output", output, *arguments)
 
 
 def retrain(
-    python: str, champion: Path, new: Path, replay: Path, output: Path, *more: str
+    workshop_python: str, champion: Path, new: Path, replay: Path, output: Path, *more: str
 ) -> subprocess.CompletedProcess[str]:
     arguments: list[str | Path] = ["--champion", champion, "--new", new, "--replay", replay, "--output", output]
     steps = () if "--steps" in more else ("--steps", str(STEPS))
-    return module(python, "export.retrain", *arguments, *steps, *more)
+    return module(workshop_python, "export.retrain", *arguments, *steps, *more)
 
 
-def module(python: str, name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def module(workshop_python: str, name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [python, "-m", name, *arguments], cwd=ROOT, env={**os.environ}, capture_output=True, text=True, check=False
+        [workshop_python, "-m", name, *arguments],
+        cwd=ROOT,
+        env={**os.environ},
+        capture_output=True,
+        text=True,
+        check=False,
     )

@@ -5,7 +5,6 @@ Training takes minutes and TensorFlow, so `make` is another program in most of t
 """
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import do_without
 from tests.conftest import PAST
 from tests.heal import half_rate
 from tests.workflows.fake_github import FakeGitHub
@@ -285,14 +283,13 @@ def test_the_real_make_understands_what_it_is_asked(
     assert "footage" in run.stderr
 
 
-def test_the_real_steps_on_a_small_budget(github: FakeGitHub, workshop: Workshop, tmp_path: Path) -> None:
+def test_the_real_steps_on_a_small_budget(
+    github: FakeGitHub, workshop: Workshop, tmp_path: Path, workshop_python: str
+) -> None:
     """TensorFlow fine-tunes for some seconds; the gate is held over what came of it, and a person can read why."""
-    trainer = os.environ.get("SENTINEL_EXPORT_PYTHON") or do_without(
-        "SENTINEL_EXPORT_PYTHON names no interpreter with export/requirements.txt installed"
-    )
     workshop.will(f"""
 ln -sfn "{sys.prefix}" .venv
-ln -sfn "{Path(trainer).absolute().parents[1]}" .venv-export
+ln -sfn "{Path(workshop_python).absolute().parents[1]}" .venv-export
 exec "{real_make()}" -o .venv/installed -o .venv-export/installed "$@"
 """)
     footage = half_rate(PAST, tmp_path / "changed.avi")
