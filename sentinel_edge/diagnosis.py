@@ -46,6 +46,9 @@ FAINT = 0.1
 """Doublings of edges lost that are too few to tell a direction by."""
 DARK_NOISE = 3.0
 """Doublings of noise that one of darkness explains: few photons, a steeper tone curve, and gain."""
+ANOTHER_VIEW = 2.0
+"""Tolerances that a sound view of other things differs by in what needs no place to be measured: sound patrols came to
+1.3, the same with a fault of middling severity to 3 and more."""
 _SEEN_EDGES = 8.0
 
 
@@ -94,6 +97,8 @@ def _strengths(assessment: Assessment, health: Health) -> dict[Cause, float]:
     # Of a camera that is known to be under way medians show no scene to recognise.
     known = health.travel <= TRAVELS
     elsewhere = known and change["unlike"] > UNRELATED and change["contrast"] > -FLAT and not moved
+    if _under_way(assessment, health) and (faults := _without_a_place(assessment)):
+        return faults | frozen
     if elsewhere or _under_way(assessment, health):
         # Of another scene, or of many places in turn: no measure compares like with like.
         return {Cause.SCENE_CHANGE: assessment.score} | frozen
@@ -125,6 +130,19 @@ def _strengths(assessment: Assessment, health: Health) -> dict[Cause, float]:
 def _under_way(assessment: Assessment, health: Health) -> bool:
     """Whether a camera that is known as fixed is panned, patrols or rides: what it shows is normal of another kind."""
     return assessment.travel > TRAVELS and health.travel < STAYS
+
+
+def _without_a_place(assessment: Assessment) -> dict[Cause, float]:
+    """The faults that show in any view, by the measures that need no place; none where the picture is sound."""
+    deviation = assessment.deviations
+    strengths = {
+        Cause.NOISE: deviation["noise"],
+        Cause.COMPRESSION: deviation["blocks"],
+        Cause.OVER_EXPOSURE: deviation["clipped"],
+        Cause.LOW_LIGHT: -deviation["brightness"],
+        Cause.BLUR: -deviation["detail"],
+    }
+    return {cause: strength for cause, strength in strengths.items() if strength > ANOTHER_VIEW}
 
 
 def _hidden(assessment: Assessment, health: Health) -> float:

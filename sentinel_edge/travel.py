@@ -18,6 +18,8 @@ STRETCHES = 5
 STRETCH_FRAMES = 16
 LAGS = (1, 2, 4, 8)
 """Frames apart at which two are compared: far enough for a slow camera, near enough to find a fast one's again."""
+_GROWS = 1.4
+"""In twice the time a camera under way goes so many times as far, or more; a shaking one is back."""
 _MOST = 0.5
 """Share of the pairs in which the picture must have moved: passing vehicles that fill it look like that in fewer."""
 _FIXED = 0.7
@@ -40,10 +42,12 @@ def _way(pictures: NDArray[np.float64]) -> float:
     typical = np.median(pictures, axis=0)
     if np.median([correlation(picture, typical) for picture in pictures]) > _FIXED:
         return 0.0
-    furthest = 0.0
+    furthest = before = 0.0
     for lag in (lag for lag in LAGS if lag < len(pictures)):
         pairs = zip(pictures[:-lag], pictures[lag:], strict=True)
-        moved = np.array([displacement(after, before) for before, after in pairs])
-        if np.mean(moved > 0) >= _MOST:
-            furthest = max(furthest, float(np.median(moved[moved > 0])))
+        moved = np.array([displacement(later, earlier) for earlier, later in pairs])
+        way = float(np.median(moved[moved > 0])) if np.mean(moved > 0) >= _MOST else 0.0
+        if way > _GROWS * before:
+            furthest = max(furthest, way)
+        before = way
     return furthest

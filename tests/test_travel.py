@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sentinel_edge.causes import Cause
+from sentinel_edge.corruptions import Failure
 from sentinel_edge.diagnosis import diagnose
 from sentinel_edge.health import Learned, assess, extend_health, learn_health
 from sentinel_edge.quality import FrameSignals
@@ -54,8 +55,9 @@ def sags(number: int) -> tuple[float, float]:
 
 
 @cache
-def clip(way: Way, seed: int, things: int = 1, size: float = 0.1) -> FrameSignals:
+def clip(way: Way, seed: int, things: int = 1, size: float = 0.1, fault: Failure | None = None) -> FrameSignals:
     """What a camera measures that goes a way before a scene in which things cross its view, with a sensor's noise."""
+    damage = fault.on_clip("clip", FRAMES) if fault else np.copy
     scene, rng = textured_scene(1, 2 * HEIGHT, 2 * WIDTH), np.random.default_rng(seed)
     starts, speeds = rng.uniform(0, WIDTH, things), rng.uniform(5, 15, things)
     heights, greys = rng.uniform(0, HEIGHT, things), rng.uniform(10, 230, things)
@@ -69,7 +71,7 @@ def clip(way: Way, seed: int, things: int = 1, size: float = 0.1) -> FrameSignal
                 half = (int(size * WIDTH), int(size * HEIGHT))
                 corners = [tuple(np.add(place, np.multiply(sign, half)).tolist()) for sign in (-1, 1)]
                 cv2.rectangle(view, corners[0], corners[1], (float(grey),) * 3, -1)
-            yield np.clip(np.rint(view + rng.normal(0, 2, view.shape)), 0, 255).astype(np.uint8)
+            yield damage(np.clip(np.rint(view + rng.normal(0, 2, view.shape)), 0, 255).astype(np.uint8))
 
     return signals_of(list(frames()))
 
@@ -103,8 +105,8 @@ def learned(*ways: Way) -> Learned:
     return learn_health([clip(way, seed) for seed, way in enumerate(ways)], [FRAMES] * len(ways))
 
 
-def causes(way: Way, known: Learned) -> list[Cause]:
-    window = clip(way, 77)
+def causes(way: Way, known: Learned, fault: Failure | None = None) -> list[Cause]:
+    window = clip(way, 77, fault=fault)
     found = assess(window, FRAMES, known.health)
     return [
         cause.kind
@@ -117,6 +119,13 @@ def test_a_fixed_camera_that_begins_to_patrol_shows_another_scene_and_no_fog() -
     assert known.health.travel == 0.0
     assert causes(patrol, known) == [Cause.SCENE_CHANGE]
     assert causes(knocked, known)[0] is Cause.CAMERA_MOVED
+
+
+@pytest.mark.parametrize("kind", [Cause.NOISE, Cause.BLUR, Cause.FOG, Cause.COMPRESSION, Cause.OVER_EXPOSURE])
+def test_a_fault_is_not_learned_because_the_camera_patrols_as_well(kind: Cause) -> None:
+    found = causes(patrol, learned(*[fixed] * 6), Failure(kind, 3))
+    assert Cause.SCENE_CHANGE not in found
+    assert (kind in found) == (kind is not Cause.FOG), "of fog the lost detail is seen"
 
 
 def test_a_camera_known_to_patrol_does_so_for_no_reason() -> None:
