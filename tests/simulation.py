@@ -85,7 +85,7 @@ class PictureCamera:
         places = self.rng.integers(8, (HEIGHT - 8, WIDTH - 8), size=(3, 2))
         self.lamps = np.zeros((HEIGHT, WIDTH, 1), np.float32)
         for y, x in places:
-            cv2.circle(self.lamps, (int(x), int(y)), 4, 90.0, -1)
+            cv2.circle(self.lamps, (int(x), int(y)), 4, (90.0,), -1)
 
     def episode(self, count: int, *, night: bool = False) -> list[Frame]:
         """The frames of one episode, (`HEIGHT`, `WIDTH`, 3); at night it is dark, grainy, and lamps are lit."""

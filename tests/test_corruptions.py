@@ -256,16 +256,16 @@ def test_occlusion_darkens_with_the_scene() -> None:
 @every_severity
 @pytest.mark.parametrize("seed", range(4))
 def test_camera_moved_shifts_and_turns_as_documented_and_shows_no_border(severity: int, seed: int) -> None:
-    height, width = 192, 256
+    height, width, step = 48, 64, 4  # steep, so that a camera grown far still shows another place at each pixel
     ramp = np.zeros((height, width, 3), np.uint8)
-    ramp[..., 0] = np.arange(width)
-    ramp[..., 1] = np.arange(height)[:, np.newaxis]
+    ramp[..., 0] = step * np.arange(width)
+    ramp[..., 1] = step * np.arange(height)[:, np.newaxis]
     moved = Failure(Cause.CAMERA_MOVED, severity, seed).on_clip()(ramp).astype(np.float64)
-    x, y = moved[..., 0], moved[..., 1]
+    x, y = moved[..., 0] / step, moved[..., 1] / step
     shift = level(Cause.CAMERA_MOVED, severity)
     middle = slice(height // 2 - 1, height // 2 + 1), slice(width // 2 - 1, width // 2 + 1)
     displacement = math.hypot(x[middle].mean() - (width - 1) / 2, y[middle].mean() - (height - 1) / 2)
-    assert displacement == pytest.approx(shift * height, abs=0.8)
+    assert displacement == pytest.approx(shift * height, abs=0.4)
     turn = math.degrees(math.atan2(y[height // 2, -1] - y[height // 2, 0], x[height // 2, -1] - x[height // 2, 0]))
     assert abs(turn) == pytest.approx(40 * shift, abs=0.5)
     # A border filled from the rim would show the same place of the old picture three times on the way inward.

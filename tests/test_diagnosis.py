@@ -191,7 +191,7 @@ def test_evidence_holds_the_numbers_of_the_damage(kind: Cause, place: int, lowes
 def test_a_smear_is_told_with_its_direction(angle: int) -> None:
     kernel = np.zeros((13, 13), np.float32)
     x, y = np.cos(np.radians(angle)) * 6, np.sin(np.radians(angle)) * 6
-    cv2.line(kernel, (round(6 - x), round(6 - y)), (round(6 + x), round(6 + y)), 1.0)
+    cv2.line(kernel, (round(6 - x), round(6 - y)), (round(6 + x), round(6 + y)), (1.0,))
     frames = [np.asarray(cv2.filter2D(frame, -1, kernel / kernel.sum()), np.uint8) for frame in clean()]
     cause = diagnosed(frames)[0]
     assert cause.kind is Cause.MOTION_BLUR

@@ -19,12 +19,13 @@ from sentinel_edge.sources import (
     SampleReader,
     Unreadable,
     VideoReader,
+    _decoder_problem,
     find_clips,
     find_footage,
     natural_key,
     read_image,
 )
-from tests.conftest import INCOMING
+from tests.conftest import DATA, INCOMING
 
 
 def picture(path: Path, value: int = 100) -> Path:
@@ -318,3 +319,33 @@ def test_the_unreadable_share_of_thinned_footage_is_that_of_the_whole(
     lost, expected = reader.unreadable(kept.stride)
     assert expected == 20_000
     assert lost == pytest.approx(len(broken), rel=0.02)
+
+
+@pytest.mark.parametrize("clip", ["h264.mp4", "mpeg2.ts"])
+def test_interlaced_video_is_read_as_its_decoder_shows_it(clip: str) -> None:
+    """Some OpenCV give back memory that nobody wrote to: every frame the same, whatever it holds."""
+    path = DATA / "interlaced" / clip
+    with VideoReader(path) as reader:
+        frames = [frame.copy() for _, frame in reader]
+    shown = read_image(path.with_suffix(".png"))
+    assert len(frames) == 10
+    assert np.abs(frames[0].astype(int) - shown).mean() < 3
+    assert len({frame.tobytes() for frame in frames}) == 10
+
+
+def test_no_video_is_read_with_a_decoder_that_makes_frames_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    class MakesFramesUp:
+        def __init__(self, *_: object) -> None: ...
+
+        def read(self) -> tuple[bool, NDArray[np.uint8]]:
+            return True, np.full((64, 64, 3), 1, np.uint8)
+
+        def release(self) -> None: ...
+
+    _decoder_problem.cache_clear()
+    monkeypatch.setattr(cv2, "VideoCapture", MakesFramesUp)
+    with pytest.raises(Unreadable, match=r"does not read interlaced video .* install opencv-python-headless 4\.10"):
+        VideoReader(INCOMING)
+    monkeypatch.undo()
+    _decoder_problem.cache_clear()
+    VideoReader(INCOMING).close()
