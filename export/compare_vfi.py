@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.interpolation_score import Interpolating, TripletScore, score_all
-from sentinel_edge.interpolator import Interpolator
-from sentinel_edge.registry import POINTERS_FILE, Registry
-from sentinel_edge.sources import find_clips
-from sentinel_edge.triplets import read_triplets
+from sentinel_edge.footage.decoding import find_clips
+from sentinel_edge.footage.triplets import read_triplets
+from sentinel_edge.networks.interpolator import Interpolator
+from sentinel_edge.networks.score import Interpolating, TripletScore, score_all
+from sentinel_edge.promotion.registry import POINTERS_FILE, Registry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class DenseInverseSearch:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def interpolate(self, first: NDArray[np.uint8], last: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `sentinel_edge.interpolation_score.Interpolating`."""
+        """See `sentinel_edge.networks.score.Interpolating`."""
         return np.stack([self._middle(one, other) for one, other in zip(first, last, strict=True)])
 
     def _middle(self, first: NDArray[np.uint8], last: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from sentinel_edge.errors import SentinelError, one_line
-from sentinel_edge.lossless import LosslessVideo
-from sentinel_edge.registry import Registry
-from sentinel_edge.sources import VideoReader, find_footage
+from sentinel_edge.footage.decoding import VideoReader, find_footage
+from sentinel_edge.footage.lossless import LosslessVideo
+from sentinel_edge.promotion.registry import Registry
 
 ROOT = Path(__file__).parent.parent
 CANARY_SHARE = 0.25

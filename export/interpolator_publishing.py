@@ -17,15 +17,15 @@ import onnxruntime as ort
 
 from sentinel_edge import __version__
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.interpolation_score import TripletScore, score_all
-from sentinel_edge.interpolator_card import CARD_FILE, Graph, InterpolatorCard, Training
+from sentinel_edge.networks.interpolator_card import CARD_FILE, Graph, InterpolatorCard, Training
+from sentinel_edge.networks.score import TripletScore, score_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from sentinel_edge.triplets import Triplet
+    from sentinel_edge.footage.triplets import Triplet
 
 MODEL_FILE = "model.onnx"
 NAME = "small-interpolator"
@@ -39,7 +39,7 @@ class Exported:
         self._session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
 
     def interpolate(self, first: NDArray[np.uint8], last: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `sentinel_edge.interpolation_score.Interpolating`."""
+        """See `sentinel_edge.networks.score.Interpolating`."""
         (middle,) = self._session.run(["middle"], {"first": first, "last": last})
         return np.asarray(middle, np.float32)
 

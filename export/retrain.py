@@ -80,7 +80,7 @@ def retrain(request: Request) -> None:
     # TensorFlow takes seconds to import; what goes wrong with a path is said before that.
     from export.interpolator_publishing import make_card, measure, publish, require_writable  # noqa: PLC0415
     from export.training_triplets import FINE_TUNING, REPLAY, fingerprint, read_material  # noqa: PLC0415
-    from sentinel_edge.interpolator_card import Training, load_interpolator  # noqa: PLC0415
+    from sentinel_edge.networks.interpolator_card import Training, load_interpolator  # noqa: PLC0415
 
     path = find_champion(request.champion)
     champion, parent = load_interpolator(path)
@@ -144,7 +144,7 @@ def find_champion(path: Path) -> Path:
         SentinelError: the registry has no champion, or it is damaged.
     """
     from export.interpolator_publishing import MODEL_FILE  # noqa: PLC0415
-    from sentinel_edge.registry import POINTERS_FILE, Registry  # noqa: PLC0415
+    from sentinel_edge.promotion.registry import POINTERS_FILE, Registry  # noqa: PLC0415
 
     if not path.is_dir():
         return path

@@ -74,7 +74,7 @@ def train_from_scratch(
     # TensorFlow takes seconds to import; what goes wrong with a path is said before that.
     from export.interpolator_publishing import make_card, measure, publish, require_writable  # noqa: PLC0415
     from export.training_triplets import FROM_SCRATCH, fingerprint, read_all, read_material  # noqa: PLC0415
-    from sentinel_edge.interpolator_card import Training  # noqa: PLC0415
+    from sentinel_edge.networks.interpolator_card import Training  # noqa: PLC0415
 
     require_writable(output)
     require_footage([*sources, *held_out])
@@ -154,7 +154,7 @@ def require_footage(paths: Sequence[Path]) -> None:
     Raises:
         SentinelError: one does not.
     """
-    from sentinel_edge.sources import find_clips  # noqa: PLC0415
+    from sentinel_edge.footage.decoding import find_clips  # noqa: PLC0415
 
     for path in paths:
         find_clips(path)

@@ -18,14 +18,14 @@ import tensorflow as tf
 from export.interpolation_network import InterpolationNetwork, interpolate
 from export.training_triplets import CROP
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.interpolation_score import Silence, average, examine, psnr
+from sentinel_edge.networks.score import Silence, average, examine, psnr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from sentinel_edge.triplets import Triplet
+    from sentinel_edge.footage.triplets import Triplet
 
 SIDE = 96
 BATCH = 8

@@ -2,7 +2,7 @@
 
 A clip is split by time and not at random, because neighbouring frames show the same people: what is measured on must
 lie later than what was trained on, with a few frames between them. What says nothing about an interpolator (frozen
-frames, cuts, nothing that moves; see `sentinel_edge.interpolation_score.examine`) is not trained on either.
+frames, cuts, nothing that moves; see `sentinel_edge.networks.score.examine`) is not trained on either.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.interpolation_score import Silence, examine
-from sentinel_edge.sampling import EvenSample
-from sentinel_edge.sources import Clip, Skipped, find_clips, last_frame_s
-from sentinel_edge.triplets import Triplet, read_triplets
+from sentinel_edge.footage.decoding import Clip, Skipped, find_clips, last_frame_s
+from sentinel_edge.footage.sampling import EvenSample
+from sentinel_edge.footage.triplets import Triplet, read_triplets
+from sentinel_edge.networks.score import Silence, examine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

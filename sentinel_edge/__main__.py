@@ -18,7 +18,7 @@ def main() -> NoReturn:
     # then sets handlers that clean up.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
-    from sentinel_edge.cli import run  # noqa: PLC0415  (only now)
+    from sentinel_edge.cli.run import run  # noqa: PLC0415  (only now)
 
     _silence_libraries()
     sys.exit(run(sys.argv[1:]))

@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from sentinel_edge import assets
-from sentinel_edge.baseline import Baseline, load_baseline
-from sentinel_edge.calibration import ALPHA, THRESHOLD
-from sentinel_edge.embedder import Embedder
+from sentinel_edge.baseline.baseline import Baseline, load_baseline
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.evidence_frames import EvidenceFrames, remove_evidence
-from sentinel_edge.interpolator import Interpolator
-from sentinel_edge.judge import EMBEDDING, GATES, PERFORMANCE, judge
-from sentinel_edge.sources import Footage, Skipped, find_footage
-from sentinel_edge.verdict import (
+from sentinel_edge.footage.decoding import Footage, Skipped, find_footage
+from sentinel_edge.footage.window import Window, read_window, require_readable
+from sentinel_edge.gates.embedding.calibration import ALPHA, THRESHOLD
+from sentinel_edge.gates.judge import EMBEDDING, GATES, PERFORMANCE, judge
+from sentinel_edge.networks.embedder import Embedder
+from sentinel_edge.networks.interpolator import Interpolator
+from sentinel_edge.promotion.watched import Watched, watched_interpolator
+from sentinel_edge.verdict.evidence_frames import EvidenceFrames, remove_evidence
+from sentinel_edge.verdict.verdict import (
     MAX_LISTED,
     FrameCount,
     Verdict,
     VerdictFiles,
     error_verdict,
 )
-from sentinel_edge.watched_model import Watched, watched_interpolator
-from sentinel_edge.window import Window, read_window, require_readable
 
 
 @dataclass(frozen=True, slots=True)

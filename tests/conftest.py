@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from sentinel_edge import assets
-from sentinel_edge.embedder import Embedder
-from sentinel_edge.sources import find_clips
-from sentinel_edge.window import read_window
+from sentinel_edge.footage.decoding import find_clips
+from sentinel_edge.footage.window import read_window
+from sentinel_edge.networks.embedder import Embedder
 from tests.command import do_without
 
 DATA = Path(__file__).parent / "data"

@@ -25,11 +25,11 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from export.healing import divide  # noqa: E402
-from sentinel_edge.interpolator import Interpolator  # noqa: E402
-from sentinel_edge.lossless import LosslessVideo  # noqa: E402
-from sentinel_edge.registry import Registry  # noqa: E402
-from sentinel_edge.sources import VideoReader, find_footage  # noqa: E402
-from sentinel_edge.triplets import Triplet, read_triplets  # noqa: E402
+from sentinel_edge.footage.decoding import VideoReader, find_footage  # noqa: E402
+from sentinel_edge.footage.lossless import LosslessVideo  # noqa: E402
+from sentinel_edge.footage.triplets import Triplet, read_triplets  # noqa: E402
+from sentinel_edge.networks.interpolator import Interpolator  # noqa: E402
+from sentinel_edge.promotion.registry import Registry  # noqa: E402
 
 PAST, INCOMING = ROOT / "tests/data/campus-past.mp4", ROOT / "tests/data/campus-incoming.mp4"
 EVENING = 372

@@ -39,7 +39,7 @@ def test_the_wheel_carries_model_and_baseline_and_nothing_else(wheel: Path) -> N
     assert {name.removeprefix(carried) for name in names if name.startswith(carried)} == {
         str(path) for path in ours if path.name != ".lock"
     }
-    assert "sentinel_edge/verdict.schema.json" in names
+    assert "sentinel_edge/verdict/verdict.schema.json" in names
     assert {name.split("/")[0] for name in names} == {
         "sentinel_edge",
         f"sentinel_edge-{sentinel_edge.__version__}.dist-info",

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from sentinel_edge.causes import Cause
-from sentinel_edge.cli import Commands
-from sentinel_edge.corruptions import KINDS
-from sentinel_edge.verdict import EXIT_CODES
+from sentinel_edge.cli.run import Commands
+from sentinel_edge.sabotage.corruptions import KINDS
+from sentinel_edge.verdict.verdict import EXIT_CODES
 from tests.conftest import INCOMING
 
 ROOT = Path(__file__).parent.parent

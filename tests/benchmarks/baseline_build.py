@@ -11,15 +11,16 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge import assets, learning
-from sentinel_edge.baseline import Baseline, Episode, save_baseline
-from sentinel_edge.calibration import SKETCH_POINTS, Calibration, calibrate
-from sentinel_edge.embedder import Embedder
-from sentinel_edge.health import learn_health
-from sentinel_edge.learning import build_baseline
-from sentinel_edge.mask import MAX_COLUMNS, MAX_ROWS, Mask
-from sentinel_edge.quality import FRAME_SIGNALS, FrameSignals
-from sentinel_edge.sources import Footage, find_footage
+from sentinel_edge import assets
+from sentinel_edge.baseline import learning
+from sentinel_edge.baseline.baseline import Baseline, Episode, save_baseline
+from sentinel_edge.baseline.learning import build_baseline
+from sentinel_edge.footage.decoding import Footage, find_footage
+from sentinel_edge.footage.mask import MAX_COLUMNS, MAX_ROWS, Mask
+from sentinel_edge.gates.embedding.calibration import SKETCH_POINTS, Calibration, calibrate
+from sentinel_edge.gates.quality.normal import learn_health
+from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
+from sentinel_edge.networks.embedder import Embedder
 
 from .footage import (
     EPISODE_FRAMES,

@@ -4,12 +4,12 @@ import tempfile
 from pathlib import Path
 
 from sentinel_edge import assets
-from sentinel_edge.baseline import load_baseline, save_baseline
-from sentinel_edge.embedder import BATCH_SIZE, Embedder
-from sentinel_edge.learning import DEFAULT_FPS, build_baseline
+from sentinel_edge.baseline.baseline import load_baseline, save_baseline
+from sentinel_edge.baseline.learning import DEFAULT_FPS, build_baseline
+from sentinel_edge.footage.decoding import SampleReader, find_clips, find_footage
 from sentinel_edge.monitor import CheckOptions, check
-from sentinel_edge.sources import SampleReader, find_clips, find_footage
-from sentinel_edge.verdict import Status
+from sentinel_edge.networks.embedder import BATCH_SIZE, Embedder
+from sentinel_edge.verdict.verdict import Status
 
 from .footage import BareInference, chosen_footage, embedder, fitted_frames, native_fps
 from .tables import Finding, Result

@@ -13,8 +13,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from sentinel_edge import assets
-from sentinel_edge.embedder import BATCH_SIZE, Embedder
-from sentinel_edge.sources import SampleReader, VideoReader, find_clips
+from sentinel_edge.footage.decoding import SampleReader, VideoReader, find_clips
+from sentinel_edge.networks.embedder import BATCH_SIZE, Embedder
 
 SAMPLE = Path(__file__).parents[1] / "data"
 PAST = SAMPLE / "campus-past.mp4"

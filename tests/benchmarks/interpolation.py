@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from sentinel_edge import assets
-from sentinel_edge.baseline import save_baseline
-from sentinel_edge.embedder import Embedder
-from sentinel_edge.interpolation_score import Silence, examine, score_all
-from sentinel_edge.interpolator import Interpolator
-from sentinel_edge.judge import EMBEDDING, GATES, PERFORMANCE, QUALITY
-from sentinel_edge.learning import build_baseline
+from sentinel_edge.baseline.baseline import save_baseline
+from sentinel_edge.baseline.learning import build_baseline
+from sentinel_edge.footage.decoding import find_footage
+from sentinel_edge.footage.triplets import MAX_SIDE, Triplet, make_triplet
+from sentinel_edge.gates.judge import EMBEDDING, GATES, PERFORMANCE, QUALITY
 from sentinel_edge.monitor import CheckOptions, check
-from sentinel_edge.registry import Registry
-from sentinel_edge.sources import find_footage
-from sentinel_edge.triplets import MAX_SIDE, Triplet, make_triplet
-from sentinel_edge.verdict import Status
+from sentinel_edge.networks.embedder import Embedder
+from sentinel_edge.networks.interpolator import Interpolator
+from sentinel_edge.networks.score import Silence, examine, score_all
+from sentinel_edge.promotion.registry import Registry
+from sentinel_edge.verdict.verdict import Status
 
 from .footage import INCOMING, PAST, embedder, frames_of
 from .tables import Finding, Result

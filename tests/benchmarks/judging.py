@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from sentinel_edge.baseline import Baseline, Episode
-from sentinel_edge.calibration import calibrate, sketch
-from sentinel_edge.health import learn_health
-from sentinel_edge.judge import judge
-from sentinel_edge.performance import TRIPLET
-from sentinel_edge.quality import FRAME_SIGNALS, FrameSignals
-from sentinel_edge.quality import measure as measure_frame
-from sentinel_edge.verdict import Status
-from sentinel_edge.window import Window
+from sentinel_edge.baseline.baseline import Baseline, Episode
+from sentinel_edge.footage.window import Window
+from sentinel_edge.gates.embedding.calibration import calibrate, sketch
+from sentinel_edge.gates.judge import judge
+from sentinel_edge.gates.performance.normal import TRIPLET
+from sentinel_edge.gates.quality.normal import learn_health
+from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
+from sentinel_edge.gates.quality.signals import measure as measure_frame
+from sentinel_edge.verdict.verdict import Status
 
 from .footage import (
     EPISODE_FRAMES,

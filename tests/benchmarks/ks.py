@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import stats
 
-from sentinel_edge import ks
-from sentinel_edge.calibration import centre, distances, nearest_episodes, sketch, split_window
+from sentinel_edge.gates.embedding import ks
+from sentinel_edge.gates.embedding.calibration import centre, distances, nearest_episodes, sketch, split_window
 
 from .footage import VIEWS_NOTE, baseline_embeddings, window_embeddings
 from .tables import Finding, Result

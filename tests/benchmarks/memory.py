@@ -11,11 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sentinel_edge.baseline import Baseline, save_baseline
-from sentinel_edge.judge import GATES
-from sentinel_edge.learning import build_baseline
-from sentinel_edge.sources import find_clips, find_footage
-from sentinel_edge.watched_model import Watched, watched_interpolator
+from sentinel_edge.baseline.baseline import Baseline, save_baseline
+from sentinel_edge.baseline.learning import build_baseline
+from sentinel_edge.footage.decoding import find_clips, find_footage
+from sentinel_edge.gates.judge import GATES
+from sentinel_edge.promotion.watched import Watched, watched_interpolator
 
 from .footage import Frame, chosen_footage, embedder, frames_of, write_video
 from .tables import Finding, Result

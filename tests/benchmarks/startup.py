@@ -24,9 +24,10 @@ marks = [("", time.perf_counter())]
 mark = lambda name: marks.append((name, time.perf_counter()))
 import numpy, cv2, onnxruntime, scipy.special; mark("import numpy, cv2, onnxruntime, scipy.special")
 import fire; mark("import fire")
-from sentinel_edge import assets, cli
-from sentinel_edge.judge import judge
-from sentinel_edge.window import read_window
+from sentinel_edge import assets
+from sentinel_edge.cli import run as cli
+from sentinel_edge.gates.judge import judge
+from sentinel_edge.footage.window import read_window
 mark("import sentinel_edge")
 baseline = cli.load_baseline(assets.default_baseline()); mark("load baseline")
 embedder = cli.Embedder(assets.default_model()); mark("load model")

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from sentinel_edge import assets
 from sentinel_edge.causes import Cause
-from sentinel_edge.corruptions import SEVEREST
-from sentinel_edge.embedder import Embedder
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.window import Window
+from sentinel_edge.footage.window import Window
+from sentinel_edge.networks.embedder import Embedder
+from sentinel_edge.sabotage.corruptions import SEVEREST
 
 from .cache import WindowCache
 from .corruptions import CLEAN, Damage, all_damages, corrupt_tta_installed

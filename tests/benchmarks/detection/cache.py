@@ -14,11 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sentinel_edge import quality
-from sentinel_edge import window as window_module
-from sentinel_edge.embedder import PREPROCESSING, Embedder
-from sentinel_edge.files import write_atomically
-from sentinel_edge.window import Window
+from sentinel_edge.footage import window as window_module
+from sentinel_edge.footage.window import Window
+from sentinel_edge.gates.quality import signals as quality
+from sentinel_edge.networks.embedder import PREPROCESSING, Embedder
+from sentinel_edge.storage.files import write_atomically
 
 from .corruptions import Damage
 from .footage import Stretch

@@ -19,9 +19,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sentinel_edge import corruptions as ours
 from sentinel_edge.causes import Cause
-from sentinel_edge.corruptions import KINDS, SEVEREST, Corruption, Frame
+from sentinel_edge.sabotage import corruptions as ours
+from sentinel_edge.sabotage.corruptions import KINDS, SEVEREST, Corruption, Frame
 
 SABOTEUR, CORRUPT_TTA = "saboteur", "corrupt-tta"
 SEVERITIES = tuple(range(1, SEVEREST + 1))

@@ -12,16 +12,17 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge import ks, learning
-from sentinel_edge.baseline import Baseline
-from sentinel_edge.calibration import ALPHA, MIN_FRAMES, THRESHOLD
+from sentinel_edge.baseline import learning
+from sentinel_edge.baseline.baseline import Baseline
+from sentinel_edge.baseline.learning import build_baseline
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.judge import judge
-from sentinel_edge.learning import build_baseline
-from sentinel_edge.sources import Clip, Footage
-from sentinel_edge.verdict import Status
-from sentinel_edge.window import MAX_UNREADABLE, Window
+from sentinel_edge.footage.decoding import Clip, Footage
+from sentinel_edge.footage.window import MAX_UNREADABLE, Window
+from sentinel_edge.gates.embedding import ks
+from sentinel_edge.gates.embedding.calibration import ALPHA, MIN_FRAMES, THRESHOLD
+from sentinel_edge.gates.judge import judge
+from sentinel_edge.verdict.verdict import Status
 
 from .cache import WindowCache
 from .corruptions import CLEAN

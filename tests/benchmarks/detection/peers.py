@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.verdict import Status
-from sentinel_edge.window import Window
+from sentinel_edge.footage.window import Window
+from sentinel_edge.verdict.verdict import Status
 
 from .cache import kept
 from .judges import Normal, Opinion

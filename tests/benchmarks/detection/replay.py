@@ -16,9 +16,9 @@ from unittest import mock
 import cv2
 import numpy as np
 
-from sentinel_edge import sources
-from sentinel_edge.corruptions import Corruption, Frame
-from sentinel_edge.sources import VideoReader, read_image
+from sentinel_edge.footage import decoding as sources
+from sentinel_edge.footage.decoding import VideoReader, read_image
+from sentinel_edge.sabotage.corruptions import Corruption, Frame
 
 from .corruptions import Damage
 from .footage import Stretch

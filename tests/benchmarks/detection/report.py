@@ -10,7 +10,7 @@ from typing import Any
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.verdict import Status
+from sentinel_edge.verdict.verdict import Status
 
 from ..tables import Finding, Result
 from .corruptions import CORRUPT_TTA, SABOTEUR, SEVERITIES

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.causes import Cause
-from sentinel_edge.verdict import Status
+from sentinel_edge.verdict.verdict import Status
 
 from .judges import Opinion
 

@@ -1,0 +1,1 @@
+"""Has what is seen changed?"""

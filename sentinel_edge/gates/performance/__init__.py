@@ -1,0 +1,1 @@
+"""Does the watched model do worse?"""

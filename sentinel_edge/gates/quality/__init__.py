@@ -1,0 +1,1 @@
+"""Has the picture itself changed?"""

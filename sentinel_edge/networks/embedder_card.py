@@ -1,0 +1,103 @@
+"""The JSON card beside an ONNX file: what the model is, what it takes and gives, and its checksum."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sentinel_edge.errors import SentinelError
+from sentinel_edge.storage.files import read_limited
+
+CARD_VERSION = 1
+MAX_MODEL_BYTES = 2**31
+MAX_CARD_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One input or output of a graph as its card describes it; `shape` holds sizes or names of free axes."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What the runtime needs of a model's card."""
+
+    name: str
+    sha256: str
+    input: Tensor
+    output: Tensor
+
+
+def load_model(path: Path) -> tuple[bytes, ModelCard]:
+    """Read an ONNX file and its card and hold the one against the other.
+
+    Returns:
+        The verified bytes of the model (so that what was checked is what runs) and its card.
+
+    Raises:
+        SentinelError: File or card is missing or unreadable, or the checksum is not the card's.
+    """
+    card_path = path.with_suffix(".json")
+    model = read_model(path, "run `make export` or pass --model")
+    try:
+        card = _parse(json.loads(read_limited(card_path, MAX_CARD_BYTES)))
+    except OSError as error:
+        raise SentinelError(
+            f"cannot read model card {card_path}: {error.strerror}; expected a card beside the model"
+        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SentinelError(
+            f"model card {card_path} is not a version {CARD_VERSION} card ({error}); export the model again"
+        ) from error
+    require_checksum(path, model, card.sha256, "restore the file or export the model again")
+    return model, card
+
+
+def read_model(path: Path, remedy: str) -> bytes:
+    """The content of an ONNX file.
+
+    Raises:
+        SentinelError: It cannot be read; the message ends with the remedy.
+    """
+    try:
+        return read_limited(path, MAX_MODEL_BYTES)
+    except OSError as error:
+        raise SentinelError(f"cannot read model {path}: {error.strerror}; expected an ONNX file, {remedy}") from error
+
+
+def require_checksum(path: Path, model: bytes, expected: str, remedy: str) -> None:
+    """Refuse a model that is not the one its card describes.
+
+    Raises:
+        SentinelError: The SHA-256 is another; the message ends with the remedy.
+    """
+    found = hashlib.sha256(model).hexdigest()
+    if found != expected:
+        raise SentinelError(
+            f"model {path} does not match its card: sha256 {found[:12]}… found, {expected[:12]}… expected; {remedy}"
+        )
+
+
+def _parse(document: Any) -> ModelCard:
+    if document["schema_version"] != CARD_VERSION:
+        raise ValueError(f"schema_version {document['schema_version']!r}")
+    color = document["input"].get("color", "RGB")
+    if color != "RGB":
+        raise ValueError(f"color {color!r}, only 'RGB' is made")
+    if document.get("kind", "embedder") != "embedder":
+        raise ValueError(f"kind {document['kind']!r}, expected 'embedder'")
+    return ModelCard(
+        name=str(document["name"]),
+        sha256=str(document["sha256"]),
+        input=_tensor(document["input"]),
+        output=_tensor(document["output"]),
+    )
+
+
+def _tensor(document: Any) -> Tensor:
+    return Tensor(str(document["name"]), str(document["dtype"]), tuple(document["shape"]))

@@ -1,0 +1,1 @@
+"""Cameras that fail on purpose."""

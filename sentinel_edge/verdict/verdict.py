@@ -1,0 +1,310 @@
+"""The verdict: what a check found, and how it is told to people, to scripts and to the next program.
+
+`status` is for a shell (`PASS`, `FAIL` or `ERROR` and a newline), `verdict.json` for everything else; its
+format is `verdict.schema.json` beside this module. Both are written under a temporary name and renamed.
+"""
+
+import errno
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sentinel_edge.causes import Cause
+from sentinel_edge.errors import SentinelError
+from sentinel_edge.storage.files import write_atomically
+
+if TYPE_CHECKING:
+    from sentinel_edge.footage.decoding import Skipped
+
+SCHEMA_VERSION = 1
+SCHEMA_PATH = Path(__file__).with_name("verdict.schema.json")
+
+
+class Status(StrEnum):
+    """What a caller acts on. A check ends in one of the first three; the last is of one gate, and decides nothing."""
+
+    PASS = "PASS"  # noqa: S105  (a verdict, not a password)
+    FAIL = "FAIL"
+    ERROR = "ERROR"
+    NOT_JUDGED = "NOT_JUDGED"
+
+
+EXIT_CODES: Mapping[Status, int] = {Status.PASS: 0, Status.FAIL: 3, Status.ERROR: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionSummary:
+    """How the embedding's dimensions moved.
+
+    Attributes:
+        count: Number of dimensions.
+        drifted: How many have p < alpha.
+        median_p: Median p-value.
+        median_distance: Median Kolmogorov-Smirnov distance.
+        median_scale: Median calibrated scale; a distance of 1.36 scales is where p falls below 0.05.
+        most_drifted: Indices of the dimensions that moved furthest, worst first.
+    """
+
+    count: int
+    drifted: int
+    median_p: float
+    median_distance: float
+    median_scale: float
+    most_drifted: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NormalComparison:
+    """The window's score among those of the baseline's own stretches, which may overlap.
+
+    Attributes:
+        stretches: How many stretches of about the window's length the baseline was calibrated on.
+        median: Median of their scores.
+        highest: Largest of their scores.
+        at_least_as_high: How many of them score at least as high as the window; 0 is "above all that is normal".
+    """
+
+    stretches: int
+    median: float
+    highest: float
+    at_least_as_high: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureSummary:
+    """How well frames are interpolated by one measure, and how well is normal.
+
+    Attributes:
+        now: The window's typical score.
+        tolerated: A lower one is FAIL.
+        lowest: The lowest typical score of an episode of the baseline.
+        highest: The highest.
+    """
+
+    now: float
+    tolerated: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True)
+class TripletSummary:
+    """How well triplets of neighbouring frames were interpolated.
+
+    Attributes:
+        interpolator: SHA-256 of the model; empty for none.
+        scored: How many triplets were scored.
+        passed_over: How many say nothing, by reason.
+        measures: By the names of `performance.SCORES`, where something moves; empty where the gate did not judge.
+    """
+
+    interpolator: str
+    scored: int
+    passed_over: Mapping[str, int]
+    measures: Mapping[str, MeasureSummary]
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What one gate said: its own status, score and threshold, and the numbers behind them.
+
+    Attributes:
+        status: PASS, FAIL, ERROR where the gate cannot judge, or NOT_JUDGED where it has nothing to judge by and leaves
+            it to the others (performance gate).
+        score: Its score; None where it could not be computed. Of the embedding gate a share, 0 to 1; of the others the
+            largest deviation of a measure, in units of what is tolerated.
+        threshold: A score above it is FAIL.
+        reason: One line for a person.
+        dimensions: Per-dimension summary (embedding gate).
+        normal: Comparison with the baseline's own stretches (embedding gate).
+        deviations: Each measure's deviation in units of what is tolerated, signed, by name (quality gate).
+        reference: Names of the baseline episodes the window was compared with.
+        triplets: What became of the triplets (performance gate).
+    """
+
+    status: Status
+    score: float | None
+    threshold: float
+    reason: str
+    dimensions: DimensionSummary | None = None
+    normal: NormalComparison | None = None
+    deviations: Mapping[str, float] | None = None
+    reference: tuple[str, ...] = ()
+    triplets: TripletSummary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CauseFound:
+    """A cause, and the numbers that speak for it."""
+
+    kind: Cause
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCount:
+    """What became of the window's frames.
+
+    Attributes:
+        judged: Embedded and compared.
+        sampled: Samples the window holds at the sampling rate; its length.
+        stride: Every how many-th sample was judged, so as to bound memory.
+        unreadable: Estimated number of samples that could not be read.
+        most_drifted: Names or times of the frames furthest from the baseline, the furthest first; of a FAIL alone.
+        skipped: What was passed over, and why: at most `MAX_LISTED` entries.
+        skipped_count: How many entries there were.
+    """
+
+    judged: int
+    sampled: int
+    stride: int
+    unreadable: int
+    most_drifted: tuple[str, ...] = ()
+    skipped: "tuple[Skipped, ...]" = ()
+    skipped_count: int = 0
+
+
+MAX_LISTED = 20
+"""Files listed by name in a verdict; more are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of a check, complete: everything `verdict.json` holds.
+
+    Attributes:
+        status: FAIL when any enabled gate fails, ERROR when one cannot judge, or none judges, and none fails.
+        message: One line for a person.
+        drift_score: The embedding gate's score: the share of dimensions with p < alpha; None on ERROR, and where that
+            gate was left out.
+        threshold: FAIL above it.
+        alpha: Significance level per dimension.
+        incoming: What was checked.
+        frames: What became of its frames.
+        gates: One result per enabled gate, by name.
+        causes: What happened, most likely first.
+        baseline: Which baseline was used: path, fingerprint, episodes, creation time.
+        model: Which model was used: name and fingerprint.
+        started_at: ISO 8601, UTC.
+        duration_s: From start to verdict, in seconds.
+    """
+
+    status: Status
+    message: str
+    drift_score: float | None
+    threshold: float
+    alpha: float
+    incoming: str
+    frames: FrameCount
+    gates: Mapping[str, GateResult]
+    causes: tuple[CauseFound, ...]
+    baseline: Mapping[str, Any]
+    model: Mapping[str, Any]
+    started_at: str
+    duration_s: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 PASS, 3 FAIL, 1 ERROR."""
+        return EXIT_CODES[self.status]
+
+    def to_json(self) -> str:
+        """The verdict as one line of strict JSON in ASCII, which any terminal, locale and file can hold."""
+        return json.dumps({"schema_version": SCHEMA_VERSION, **_plain(self)}, allow_nan=False)
+
+
+def error_verdict(message: str, started_at: str, **known: Any) -> Verdict:
+    """A verdict for a check that could not judge; `known` fills in whatever was learned before it failed."""
+    blank: dict[str, Any] = {
+        "drift_score": None,
+        "threshold": 0.0,
+        "alpha": 0.0,
+        "incoming": "",
+        "frames": FrameCount(0, 0, 1, 0),
+        "gates": {},
+        "causes": (),
+        "baseline": {},
+        "model": {},
+        "duration_s": 0.0,
+    }
+    return Verdict(status=Status.ERROR, message=message, started_at=started_at, **(blank | known))
+
+
+class VerdictFiles:
+    """The two files of an output folder, `status` and `verdict.json`.
+
+    Raises:
+        SentinelError: The folder cannot be made or written; no older verdict is left standing in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.status = folder / "status"
+        self.verdict = folder / "verdict.json"
+
+    def write(self, verdict: Verdict) -> None:
+        """Put a verdict in place; `status` goes last, so that it never speaks of a verdict not yet there.
+
+        An ERROR is told first of all: from then on no reader can find yesterday's PASS.
+        """
+        files = [(self.verdict, verdict.to_json() + "\n"), (self.status, f"{verdict.status}\n")]
+        if verdict.status is Status.ERROR:
+            files.reverse()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for path, text in files:
+                write_atomically(path, text.encode())
+        except OSError as error:
+            self._withdraw(verdict)
+            raise SentinelError(_cannot_write(self.folder, error)) from error
+
+    def _withdraw(self, verdict: Verdict) -> None:
+        """The verdict cannot be written: leave none that is out of date.
+
+        Removing takes no space on a full disk; where the folder is locked but the files are ours, they are
+        overwritten in place.
+        """
+        texts = (
+            (self.status, f"{Status.ERROR}\n"),
+            (self.verdict, replace(verdict, status=Status.ERROR).to_json() + "\n"),
+        )
+        for path, text in texts:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:
+                with suppress(OSError):
+                    path.write_text(text)
+
+
+def _cannot_write(folder: Path, error: OSError) -> str:
+    problem = error.strerror or str(error)
+    if isinstance(error, PermissionError):
+        advice = (
+            "let this user write there: `mkdir -p FOLDER` before the first `docker run`, which makes a missing one as "
+            'root (then `sudo chown "$(id -u)" FOLDER`), and run it with `--user "$(id -u):$(id -g)"`'
+        )
+    elif isinstance(error, FileExistsError | NotADirectoryError):
+        advice = "expected a folder, or a place for one"
+    elif error.errno == errno.EROFS:
+        advice = "give a folder that can be written; in a container mount one: `-v FOLDER:/app/status_output`"
+    else:
+        advice = "give a folder with room that this user can write"
+    return f"cannot write to the output folder {folder} as user {os.getuid()}: {problem}; {advice}"
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses, enums and tuples to what JSON has, numbers as a person reads them."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}")  # more digits than a judgement has; a tiny alpha stays what it was
+    return value

@@ -1,0 +1,107 @@
+"""What a baseline is, told to a person and to a program."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sentinel_edge import assets
+from sentinel_edge.baseline.baseline import Baseline, Episode, load_baseline, save_baseline
+from sentinel_edge.baseline.describe import MEASURE_IT, as_text, describe
+from sentinel_edge.footage.mask import Mask
+from sentinel_edge.gates.quality.normal import MAX_PIECES
+from tests.command import assert_one_line, complaint, run_cli, strict_json
+
+
+@pytest.fixture(scope="module")
+def golden() -> Baseline:
+    """The sample camera's baseline."""
+    return load_baseline(assets.default_baseline())
+
+
+def line(text: str, name: str) -> str:
+    """The value on the line that begins with a name."""
+    found = [row.strip()[len(name) :].strip() for row in text.splitlines() if row.strip().startswith(name)]
+    assert len(found) == 1, (name, found)
+    return found[0]
+
+
+def test_everything_the_baseline_holds_is_told(golden: Baseline) -> None:
+    text = as_text(describe(golden))
+    assert line(text, "source") == "campus-past.mp4"
+    assert line(text, "made") == golden.created_at
+    assert golden.model in line(text, "model")
+    assert line(text, "mask") == "none, all of the picture is looked at"
+    assert line(text, "windows") == "10 to 960 samples (of video 2 s to 3 min 12 s)"
+    normal = golden.calibration.null_scores_at(20)
+    assert line(text, "normal score") == f"{np.median(normal):.2f}, at most {normal.max():.2f} (above 0.30 is FAIL)"
+    assert line(text, "campus-past.mp4 12/12").split() == ["20", "frames", "20", "samples"]
+    assert all(row.isprintable() and row == row.rstrip() and len(row) <= 120 for row in text.splitlines())
+
+
+def test_an_episode_without_its_like_is_marked_and_a_weakness(golden: Baseline) -> None:
+    text = as_text(describe(replace(golden, outliers=(3,))))
+    assert next(row for row in text.splitlines() if row.endswith("like none of the others")).split()[1] == "4/12"
+    assert "weaknesses\n  episode campus-past.mp4 4/12 looks like none of the others" in text
+    assert "weaknesses\n  none found" in as_text(describe(replace(golden, outliers=())))
+
+
+def test_tolerances_are_told_as_a_person_sees_them_and_at_the_typical_length(golden: Baseline) -> None:
+    health = golden.health
+    tolerances = np.ones_like(health.tolerances)
+    tolerances[health.level(2)] = 0.5
+    wide = replace(golden, health=replace(health, tolerances=tolerances, summary_tolerances=health.summary_tolerances))
+    told = describe(wide)
+    assert health.piece_samples * 2 == golden.typical_samples
+    assert told.tolerances["brightness"] == 0.5
+    assert told.tolerated["brightness"] == "-29 % to +41 %"
+    assert told.tolerated["noise"] == "up to 1.4 times, or 1/1.4"
+    assert told.tolerated["moved"] == "by up to 50.0 % of the picture"
+    assert told.tolerated["what is seen"] == "a correlation of 0.50 or more"
+    longer = replace(wide, episodes=tuple(Episode("long", 20, 20 * MAX_PIECES) for _ in wide.episodes))
+    assert describe(longer).tolerated["brightness"] == "-50 % to +100 %"
+
+
+def test_what_is_caught_is_told_in_physical_units_or_how_to_find_out(golden: Baseline) -> None:
+    assert MEASURE_IT in as_text(describe(replace(golden, sensitivity={})))
+    text = as_text(describe(replace(golden, sensitivity={"noise": 2, "blur": 1, "low_light": None})))
+    assert "noise      from severity 2: 8 grey levels" in text
+    assert "blur       from severity 1: sigma 0.8 pixels at 480 lines" in text
+    assert "low_light  not caught at any severity" in text
+    assert describe(replace(golden, sensitivity={"low_light": 1})).sensitivity["low_light"].means == (
+        "from severity 1: 0.6 of the light"
+    )
+    assert MEASURE_IT not in text
+
+
+def test_a_mask_is_told_by_the_share_looked_at(golden: Baseline) -> None:
+    mask = Mask(np.array([[True, False, False, False]]))
+    assert line(as_text(describe(replace(golden, mask=mask))), "mask") == "75% of the picture is looked at"
+
+
+def test_names_that_a_terminal_would_obey_are_escaped(golden: Baseline) -> None:
+    episodes = (replace(golden.episodes[0], name="\x1b[2J\n"), *golden.episodes[1:])
+    text = as_text(describe(replace(golden, episodes=episodes, source="\x07", outliers=(0,))))
+    assert all(row.isprintable() for row in text.splitlines())
+
+
+def test_the_command_prints_one_line_of_json_of_the_packages_own_baseline_by_default(golden: Baseline) -> None:
+    done = run_cli("describe")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+    told = strict_json(done.stdout)
+    assert told["sha256"] == golden.fingerprint
+    assert [episode["name"] for episode in told["episodes"]] == [episode.name for episode in golden.episodes]
+    assert set(told["tolerances"]) >= {"brightness", "noise", "moved", "detail", "covered", "frozen"}
+    assert told["mask"] is None
+
+
+def test_the_command_tells_of_the_baseline_that_is_named_or_why_it_cannot(golden: Baseline, tmp_path: Path) -> None:
+    save_baseline(replace(golden, sensitivity={"noise": 1}), tmp_path / "b.npz")
+    told = strict_json(run_cli("describe", "--baseline", tmp_path / "b.npz").stdout)
+    assert told["sensitivity"] == {"noise": {"severity": 1, "means": "from severity 1: 4 grey levels"}}
+    (tmp_path / "b.npz").write_bytes(b"damaged")
+    done = run_cli("describe", "--baseline", tmp_path / "b.npz")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert_one_line(complaint(done.stderr))

@@ -1,0 +1,251 @@
+"""The detection benchmark's own reckoning: what it reads, how it splits, what it counts."""
+
+import importlib
+import json
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentinel_edge.causes import Cause
+from sentinel_edge.errors import SentinelError
+from sentinel_edge.footage.decoding import VideoReader, find_clips
+from sentinel_edge.footage.lossless import LosslessVideo, encode_png
+from sentinel_edge.footage.window import Window, read_window
+from sentinel_edge.gates.performance.normal import TRIPLET
+from sentinel_edge.gates.quality.signals import FRAME_SIGNALS
+from sentinel_edge.networks.embedder import Embedder
+from sentinel_edge.sabotage.corruptions import KINDS
+from sentinel_edge.sabotage.saboteur import sabotage
+from sentinel_edge.verdict.verdict import Status
+from tests.benchmarks.detection import scores
+from tests.benchmarks.detection.cache import WindowCache
+from tests.benchmarks.detection.corruptions import (
+    CLEAN,
+    SABOTEUR,
+    SEVERITIES,
+    THEIR_KINDS,
+    Damage,
+    all_damages,
+    corrupt_tta_installed,
+)
+from tests.benchmarks.detection.footage import HALVES, Part, Stretch, find_cameras, hour_of
+from tests.benchmarks.detection.judges import Normal, Opinion, sentinel_edge
+from tests.benchmarks.detection.scores import Outcome, Trial
+from tests.conftest import INCOMING
+from tests.gates.embedding.test_calibration import baseline_of
+from tests.material.simulation import Camera, PictureCamera, signals_of
+
+FRAMES = 40
+
+
+@pytest.fixture
+def footage(tmp_path: Path) -> Path:
+    """A folder with one camera of `FRAMES` real frames at ten a second."""
+    folder = tmp_path / "footage"
+    folder.mkdir()
+    with VideoReader(INCOMING) as reader, LosslessVideo(folder / "campus.avi", 10.0) as video:
+        for _, frame in islice(reader, FRAMES):
+            video.write(frame)
+    return folder
+
+
+def outcome(camera: str, source: str, evidence: float, severity: int = 0) -> Outcome:
+    status = Status.FAIL if evidence > 1 else Status.PASS
+    return Outcome(Trial(camera, source, "kind", severity, "whole"), "judge", Opinion(status, evidence))
+
+
+@pytest.mark.parametrize(
+    "damage", [CLEAN, *(Damage(SABOTEUR, kind, 3) for kind in ("blur", "occlusion", "frozen"))], ids=str
+)
+def test_in_memory_gives_what_the_saboteurs_files_give(
+    damage: Damage, footage: Path, tmp_path: Path, embedder: Embedder
+) -> None:
+    (clip,) = find_clips(footage)
+    windows = WindowCache(tmp_path / "cache", embedder)
+    in_memory = windows.window(Stretch(clip, 0, FRAMES), damage, 5.0, 100)
+    kind = Cause(damage.kind) if damage.severity else Cause.NOISE
+    sabotage(footage, kind, damage.severity, tmp_path / "written")
+    through_files = read_window(find_clips(tmp_path / "written"), embedder, 5.0)
+    np.testing.assert_array_equal(in_memory.embeddings, through_files.embeddings)
+    assert in_memory.signals.tobytes() == through_files.signals.tobytes()
+    assert (in_memory.origins, in_memory.samples) == (through_files.origins, through_files.samples)
+
+
+def test_a_stretch_begins_and_ends_where_it_says_and_is_read_once(
+    footage: Path, tmp_path: Path, embedder: Embedder
+) -> None:
+    (clip,) = find_clips(footage)
+    windows = WindowCache(tmp_path / "cache", embedder)
+    whole = windows.window(Stretch(clip, 0, FRAMES), CLEAN, 10.0, 100)
+    piece = windows.window(Stretch(clip, 15, 25), CLEAN, 10.0, 100)
+    np.testing.assert_array_equal(piece.embeddings, whole.embeddings[15:25])
+    assert piece.origins[0] == "campus.avi@0.00s"
+    again = windows.window(Stretch(clip, 15, 25), CLEAN, 10.0, 100)
+    np.testing.assert_array_equal(again.embeddings, piece.embeddings)
+    assert windows.read == 2
+
+
+def test_a_video_is_cut_at_sixty_percent_and_before_its_real_failure(footage: Path) -> None:
+    (camera,) = find_cameras(footage)
+    ((future, parts),) = camera.clean
+    assert [(stretch.start, stretch.stop) for stretch in camera.past] == [(0, 24)]
+    assert (future.start, future.stop, [str(part) for part in parts]) == (24, 40, ["whole", "half 1", "half 2"])
+    told = {"camera": "campus.avi", "what": "a hand", "cause": "occlusion", "from_frame": 30}
+    (footage / "failures.json").write_text(json.dumps([told]))
+    (camera,) = find_cameras(footage)
+    (failure,) = camera.failures
+    assert (camera.past[0].stop, camera.clean[0][0].stop) == (18, 30)
+    assert (failure.stretch.start, failure.stretch.stop) == (30, 40)
+
+
+def test_a_failure_of_footage_that_is_not_there_is_refused(footage: Path) -> None:
+    told = {"camera": "gone.avi", "what": "a hand", "cause": "occlusion", "from_frame": 30}
+    (footage / "failures.json").write_text(json.dumps([told]))
+    with pytest.raises(SentinelError, match=r"names gone\.avi; expected one of campus\.avi"):
+        find_cameras(footage)
+
+
+def test_of_days_the_last_third_is_the_future_in_days_and_hours(tmp_path: Path) -> None:
+    packet = encode_png(np.zeros((8, 8, 3), np.uint8)).tobytes()
+    for day in range(1, 10):
+        folder = tmp_path / "site" / f"2023-06-{day:02}"
+        folder.mkdir(parents=True)
+        for hour in (1, 11, 13):
+            (folder / f"2023-06-{day:02}T{hour:02}_30_00.png").write_bytes(packet)
+    (camera,) = find_cameras(tmp_path)
+    assert [stretch.clip.name[-1] for stretch in camera.past] == list("123456")
+    assert [stretch.clip.name[-1] for stretch, _ in camera.clean] == list("789")
+    assert [str(part) for part in camera.clean[0][1]][:3] == ["whole", "00-04 h", "04-08 h"]
+    assert [str(part) for _, parts in camera.sabotaged for part in parts] == ["whole", "12-16 h"] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "hour"),
+    [
+        ("2023-06-13T18_30_00.jpg", 18.5),
+        ("day/20230613_0615.png", 6.25),
+        ("23-59-59.jpg", pytest.approx(24, abs=1e-3)),
+        ("frame_0007.jpg", pytest.approx(7 / 60)),
+        ("frame_7.jpg", None),
+        ("frame_9999.jpg", None),
+    ],
+)
+def test_the_hour_is_read_from_a_pictures_name(name: str, hour: float | None) -> None:
+    assert hour_of(name) == hour
+
+
+@given(st.integers(1, 200))
+def test_halves_share_a_window_without_overlap(count: int) -> None:
+    embeddings, signals = np.zeros((count, 2), np.float16), np.zeros(count, FRAME_SIGNALS)
+    window = Window(embeddings, signals, ("",) * count, 3 * count, 3, 0.0, 0.0, (), np.zeros(count, TRIPLET))
+    first, second = (window.take(half.of(window)) for half in HALVES)
+    assert len(first.embeddings) + len(second.embeddings) == count
+    assert abs(first.samples - 1.5 * count) <= 1.5
+    assert len(window.take(Part("hours", 0).of(window)).embeddings) == 0
+
+
+def test_our_evidence_is_the_worse_gate_in_its_own_thresholds_and_none_where_it_cannot_judge() -> None:
+    camera, pictures = Camera(0, dimensions=30, episode_effect=0.0), PictureCamera(0)
+    past = [camera.episode(24) for _ in range(4)]
+    normal = Normal(baseline_of(past, [pictures.signals(24) for _ in past]), "", np.concatenate(past))
+    dark = [np.asarray(frame // 4, np.uint8) for frame in pictures.episode(24)]
+    no_triplets = np.zeros(24, TRIPLET)
+    window = Window(camera.episode(24), signals_of(dark), ("",) * 24, 24, 1, 0.0, 24.0, (), no_triplets)
+    opinion = sentinel_edge(window, normal)
+    assert opinion.status is Status.FAIL
+    assert opinion.gates["embedding"] is not None
+    assert opinion.evidence == max(opinion.gates["embedding"] / 0.3, opinion.gates["quality"] or 0) > 1
+    assert opinion.causes
+    for silent, known in (
+        (window.part(0, 4), normal),
+        (replace(window, unreadable=20.0), normal),
+        (window, Normal(None, "too short", np.concatenate(past))),
+    ):
+        assert sentinel_edge(silent, known) == Opinion(Status.ERROR, None, sentinel_edge(silent, known).gates)
+
+
+def test_every_kind_is_made_at_every_severity_and_has_a_right_name() -> None:
+    damages = all_damages(slow=True)
+    assert {(damage.kind, damage.severity) for damage in damages if damage.source == SABOTEUR} == {
+        (str(kind), severity) for kind in KINDS for severity in SEVERITIES
+    }
+    assert all(damage.causes and Cause.UNKNOWN not in damage.causes for damage in damages)
+
+
+@pytest.mark.skipif(not corrupt_tta_installed(), reason="corrupt-tta comes with `make bench-detection`")
+def test_the_table_of_causes_covers_corrupt_tta() -> None:
+    assert set(importlib.import_module("corrupt_tta").corruption_dict) == set(THEIR_KINDS)
+    frame = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    for kind, theirs in THEIR_KINDS.items():
+        camera = Damage("corrupt-tta", kind, 3).on_clip("clip", 2)
+        first, second = camera(frame), camera(frame)
+        assert first.shape == frame.shape
+        assert not theirs.still or np.array_equal(first, second)
+        again = Damage("corrupt-tta", kind, 3).on_clip("clip", 2)(frame)
+        assert np.array_equal(first, again) or kind == "impulse_noise"  # draws from a generator it does not show
+
+
+@given(
+    st.lists(st.integers(0, 5).map(float), min_size=1, max_size=30),
+    st.lists(st.integers(0, 5).map(float), min_size=1, max_size=30),
+)
+def test_the_area_is_the_share_of_pairs_in_the_right_order(positives: list[float], negatives: list[float]) -> None:
+    right = sum((a > b) + 0.5 * (a == b) for a in positives for b in negatives)
+    found = scores.area_under_curve(np.array(positives), np.array(negatives))
+    assert found == pytest.approx(right / (len(positives) * len(negatives)))
+
+
+def test_the_area_over_cameras_is_that_of_all_windows_together() -> None:
+    clean = [outcome(camera, "clean", evidence) for camera, evidence in (("a", 0.2), ("a", 0.5), ("b", 0.9))]
+    damaged = [outcome(camera, "saboteur", evidence, 1) for camera, evidence in (("a", 0.6), ("b", 1.5), ("b", 0.5))]
+    area = scores.area(clean, damaged)
+    assert area.value == pytest.approx((2 + 3 + 1.5) / 9)
+    assert area.low <= area.value <= area.high
+
+
+def test_wilson_is_the_textbook_interval() -> None:
+    np.testing.assert_allclose(scores.wilson(0, 10), (0.0, 0.2775), atol=1e-4)
+    np.testing.assert_allclose(scores.wilson(5, 10), (0.2366, 0.7634), atol=1e-4)
+
+
+def test_intervals_count_cameras_not_windows() -> None:
+    few = scores.rate(["a"] * 50 + ["b"] * 50, [True] * 50 + [False] * 50)
+    many = scores.rate([str(number) for number in range(100)], [True, False] * 50)
+    assert (few.value, few.low, few.high) == (0.5, 0.0, 1.0)
+    assert 0.35 < many.low < 0.45
+    assert 0.55 < many.high < 0.65
+    unanimous = scores.rate(["a", "b"] * 500, [False] * 1000)
+    assert (unanimous.low, unanimous.high) == scores.wilson(0, 2)
+
+
+def test_windows_that_cannot_be_judged_are_in_no_rate() -> None:
+    silent = Outcome(Trial("a", "clean", "clean", 0, "whole"), "judge", Opinion(Status.ERROR, None))
+    rate = scores.failed([outcome("a", "clean", 2.0), outcome("a", "clean", 0.5), silent])
+    assert (rate.hits, rate.judged, rate.errors) == (1, 2, 1)
+    assert scores.failed([silent]).judged == 0
+
+
+@given(st.lists(st.integers(0, 20).map(float), min_size=1, max_size=40), st.floats(0, 1))
+def test_a_moved_threshold_keeps_to_the_false_alarms_allowed(evidence: list[float], allowed: float) -> None:
+    clean = [outcome("a", "clean", value) for value in evidence]
+    assert scores.detected_at(clean, clean, allowed).value <= allowed + 1e-9
+
+
+def test_only_the_first_cause_counts_and_only_where_the_window_failed() -> None:
+    trial = Trial("a", SABOTEUR, "fog", 3, "whole", (Cause.FOG,))
+    found = [
+        Outcome(trial, "judge", Opinion(status, 1.0, {}, causes))
+        for status, causes in (
+            (Status.FAIL, (Cause.FOG, Cause.BLUR)),
+            (Status.FAIL, (Cause.BLUR, Cause.FOG)),
+            (Status.FAIL, ()),
+            (Status.PASS, (Cause.FOG,)),
+        )
+    ]
+    rate = scores.named(found)
+    assert (rate.hits, rate.judged) == (1, 3)

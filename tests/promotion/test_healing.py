@@ -1,0 +1,91 @@
+"""The way from a FAIL to a proven champion: how footage is divided, and what is refused before anything is trained.
+
+The whole way is walked by `make heal` and by the test of retrain.yml.
+"""
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from export import healing
+from sentinel_edge.errors import SentinelError
+from sentinel_edge.footage.decoding import VideoReader
+from sentinel_edge.footage.lossless import LosslessVideo
+from tests.conftest import INCOMING
+
+
+def frames(path: Path) -> list[NDArray[np.uint8]]:
+    with VideoReader(path) as reader:
+        return [frame for _, frame in reader]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty real frames at 10 a second; only to be read."""
+    path = tmp_path_factory.mktemp("clip") / "hall.avi"
+    with VideoReader(INCOMING) as reader, LosslessVideo(path, reader.fps) as video:
+        for _, frame in islice(reader, 40):
+            video.write(frame)
+    return path
+
+
+def test_one_clip_is_cut_in_time_without_loss(clip: Path, tmp_path: Path) -> None:
+    new, canary = healing.divide(clip, tmp_path / "parts")
+    (first,), (last,) = list(new.iterdir()), list(canary.iterdir())
+    together = [*frames(first), *frames(last)]
+    assert (len(frames(first)), len(together)) == (30, 40)
+    assert all(np.array_equal(one, other) for one, other in zip(together, frames(clip), strict=True))
+    with VideoReader(first) as reader:
+        assert reader.fps == pytest.approx(10.0)
+
+
+def test_many_clips_are_divided_whole_and_in_order(clip: Path, tmp_path: Path) -> None:
+    source = tmp_path / "day"
+    source.mkdir()
+    for hour in range(8):
+        (source / f"{hour}.avi").write_bytes(clip.read_bytes() + bytes([hour]))
+    new, canary = healing.divide(source, tmp_path / "parts")
+    taken = [path.read_bytes()[-1] for folder in (new, canary) for path in sorted(folder.iterdir())]
+    assert taken == list(range(8))
+    assert len(list(canary.iterdir())) == 2
+
+
+def test_pictures_are_divided_in_order(tmp_path: Path) -> None:
+    for hour in range(4):
+        (tmp_path / "day" / f"{hour}").mkdir(parents=True)
+        for minute in range(2):
+            (tmp_path / "day" / f"{hour}" / f"{minute}.jpg").write_bytes(bytes([hour, minute]))
+    new, canary = healing.divide(tmp_path / "day", tmp_path / "parts")
+    taken = [path.read_bytes() for folder in (new, canary) for path in sorted(folder.rglob("*.jpg"))]
+    assert taken == [bytes([hour, minute]) for hour in range(4) for minute in range(2)]
+    assert [path.relative_to(canary).as_posix() for path in sorted(canary.rglob("*.jpg"))] == ["3/0.jpg", "3/1.jpg"]
+
+
+def test_an_empty_folder_heals_nothing(tmp_path: Path) -> None:
+    (tmp_path / "day").mkdir()
+    with pytest.raises(SentinelError, match=r"no footage in .*day"):
+        healing.divide(tmp_path / "day", tmp_path / "parts")
+
+
+def test_an_output_folder_in_use_is_left_alone(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "kept").write_text("kept")
+    assert healing.main(["--new", str(clip), "--output", str(tmp_path)]) == 1
+    assert "is not empty" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_the_report_tells_every_rule_and_every_fire_drill() -> None:
+    rules = [{"name": "new", "ruling": "ACCEPTED", "reason": "better | by 1 dB"}]
+    refresh = {"as it came": {"status": "PASS", "causes": []}, "fog 3": {"status": "FAIL", "causes": ["fog"]}}
+    found = {
+        "evaluation": {"rules": rules},
+        "canary": {"status": "PROMOTED", "message": "9 blocks"},
+        "refresh": refresh,
+    }
+    text = healing.report(healing.Outcome("promoted", found))
+    assert "| new | ACCEPTED | better \\| by 1 dB |" in text
+    assert "PROMOTED: 9 blocks" in text
+    assert "| fog 3 | FAIL | fog |" in text

@@ -1,0 +1,122 @@
+"""What is read is held against its schema, exactly as a JSON Schema library would hold it."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentinel_edge.errors import SentinelError
+from sentinel_edge.storage.documents import DocumentError
+from sentinel_edge.storage.schema import require_valid
+from sentinel_edge.verdict.reading import read_verdict
+from sentinel_edge.verdict.verdict import SCHEMA_PATH, Status, error_verdict
+from tests.material.verdicts import verdict_document
+
+SCHEMA = json.loads(SCHEMA_PATH.read_text())
+WHOLE = (Status.PASS, Status.FAIL, Status.ERROR)
+ORACLE = jsonschema.Draft202012Validator(SCHEMA)
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-2, 3), st.floats(-1, 2), st.sampled_from(["", "PASS", "FAIL", "fog", "x"]),
+    st.just([]), st.just({}), st.just([{}]), st.just(["fog"]),
+)  # fmt: skip
+
+
+def valid(document: object) -> bool:
+    try:
+        require_valid(document, SCHEMA)
+    except DocumentError:
+        return False
+    return True
+
+
+def places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in a document: the keys that lead there."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [here, *(place for key, entry in inside for place in places(entry, (*here, key)))]
+
+
+def changed(document: dict[str, Any], place: tuple[Any, ...], how: str, value: Any) -> Any:
+    """A copy in which one place was replaced, removed, or given another field."""
+    if not place:
+        return value
+    made = copy.deepcopy(document)
+    holder = made
+    for key in place[:-1]:
+        holder = holder[key]
+    if how == "remove":
+        del holder[place[-1]]
+    elif how == "add" and isinstance(holder[place[-1]], dict):
+        holder[place[-1]]["another"] = value
+    elif how == "add" and isinstance(holder[place[-1]], list):
+        holder[place[-1]].append(value)
+    else:
+        holder[place[-1]] = value
+    return made
+
+
+@pytest.mark.parametrize("status", WHOLE)
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_damaged_verdict_is_refused_just_when_the_library_refuses_it(status: Status, data: st.DataObject) -> None:
+    document = verdict_document(status)
+    place = data.draw(st.sampled_from(places(document)))
+    damaged = changed(document, place, data.draw(st.sampled_from(["replace", "remove", "add"])), data.draw(VALUES))
+    assert valid(damaged) == ORACLE.is_valid(damaged), (place, damaged)
+
+
+@pytest.mark.parametrize("status", WHOLE)
+def test_a_sound_verdict_is_read_back_as_it_was_written(status: Status, tmp_path: Path) -> None:
+    document = verdict_document(status)
+    assert ORACLE.is_valid(document)
+    (tmp_path / "verdict.json").write_text(json.dumps(document))
+    assert json.loads(read_verdict(tmp_path / "verdict.json").to_json()) == document
+
+
+def test_a_keyword_nobody_checks_is_a_mistake_in_the_schema() -> None:
+    with pytest.raises(ValueError, match="multipleOf"):
+        require_valid(3, {"multipleOf": 2})
+
+
+@pytest.mark.parametrize("length", [0, 1, 40, 400])
+def test_a_torn_verdict_is_no_verdict(length: int, tmp_path: Path) -> None:
+    (tmp_path / "verdict.json").write_text(json.dumps(verdict_document(Status.PASS))[:length])
+    with pytest.raises(SentinelError, match=r"is not JSON .*run the check again"):
+        read_verdict(tmp_path / "verdict.json")
+
+
+def test_a_verdict_that_contradicts_its_gates_is_no_verdict(tmp_path: Path) -> None:
+    document = verdict_document(Status.FAIL) | {"status": "PASS", "causes": []}
+    (tmp_path / "verdict.json").write_text(json.dumps(document))
+    with pytest.raises(SentinelError, match="says PASS, its gates say embedding PASS, quality FAIL"):
+        read_verdict(tmp_path / "verdict.json")
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        ({"status": "ERROR"}, "says PASS, its gates say embedding ERROR, quality PASS"),
+        ({"score": 0.9}, r"says PASS of gate embedding with a score of 0\.9 and a threshold of 0\.3"),
+    ],
+)
+def test_a_pass_that_its_gates_do_not_bear_out_is_no_verdict(gate: dict[str, Any], said: str, tmp_path: Path) -> None:
+    document = verdict_document(Status.PASS)
+    document["gates"]["embedding"] |= gate
+    (tmp_path / "verdict.json").write_text(json.dumps(document))
+    with pytest.raises(SentinelError, match=said):
+        read_verdict(tmp_path / "verdict.json")
+
+
+def test_a_missing_verdict_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(SentinelError, match=r"cannot read the verdict .*verdict\.json: No such file"):
+        read_verdict(tmp_path / "verdict.json")
+
+
+def test_an_error_verdict_is_readable(tmp_path: Path) -> None:
+    (tmp_path / "v.json").write_text(error_verdict("too few frames", "2026-01-01T00:00:00Z", baseline={"path": "b"},
+                                                   model={"path": "m"}).to_json())  # fmt: skip
+    assert read_verdict(tmp_path / "v.json").message == "too few frames"
