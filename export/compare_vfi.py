@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import find_clips
+from sentinel_edge.footage.clips import find_clips
 from sentinel_edge.footage.triplets import read_triplets
 from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.networks.score import Interpolating, TripletScore, score_all

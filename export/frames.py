@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import Unreadable, VideoReader, find_clips
-from sentinel_edge.networks.embedder import fit_frame
+from sentinel_edge.footage.clips import find_clips
+from sentinel_edge.footage.decoding import Unreadable, VideoReader, fit_frame
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from sentinel_edge.errors import SentinelError, one_line
-from sentinel_edge.footage.decoding import VideoReader, find_footage
+from sentinel_edge.footage.clips import find_footage
+from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.promotion.registry import Registry
 

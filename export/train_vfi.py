@@ -154,7 +154,7 @@ def require_footage(paths: Sequence[Path]) -> None:
     Raises:
         SentinelError: one does not.
     """
-    from sentinel_edge.footage.decoding import find_clips  # noqa: PLC0415
+    from sentinel_edge.footage.clips import find_clips  # noqa: PLC0415
 
     for path in paths:
         find_clips(path)

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import Clip, Skipped, find_clips, last_frame_s
+from sentinel_edge.footage.clips import Clip, Skipped, find_clips
+from sentinel_edge.footage.decoding import last_frame_s
 from sentinel_edge.footage.sampling import EvenSample
 from sentinel_edge.footage.triplets import Triplet, read_triplets
 from sentinel_edge.networks.score import Silence, examine

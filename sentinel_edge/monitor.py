@@ -9,7 +9,7 @@ from typing import Any
 from sentinel_edge import assets
 from sentinel_edge.baseline.baseline import Baseline, load_baseline
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import Footage, Skipped, find_footage
+from sentinel_edge.footage.clips import Footage, Skipped, find_footage
 from sentinel_edge.footage.window import Window, read_window, require_readable
 from sentinel_edge.gates.embedding.calibration import ALPHA, THRESHOLD
 from sentinel_edge.gates.judge import EMBEDDING, GATES, PERFORMANCE, judge

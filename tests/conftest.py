@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sentinel_edge import assets
-from sentinel_edge.footage.decoding import find_clips
+from sentinel_edge.footage.clips import find_clips
 from sentinel_edge.footage.window import read_window
 from sentinel_edge.networks.embedder import Embedder
 from tests.command import do_without

@@ -25,7 +25,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from export.healing import divide  # noqa: E402
-from sentinel_edge.footage.decoding import VideoReader, find_footage  # noqa: E402
+from sentinel_edge.footage.clips import find_footage  # noqa: E402
+from sentinel_edge.footage.decoding import VideoReader  # noqa: E402
 from sentinel_edge.footage.lossless import LosslessVideo  # noqa: E402
 from sentinel_edge.footage.triplets import Triplet, read_triplets  # noqa: E402
 from sentinel_edge.networks.interpolator import Interpolator  # noqa: E402

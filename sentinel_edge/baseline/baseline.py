@@ -20,12 +20,13 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.footage.decoding import PREPROCESSING
 from sentinel_edge.footage.mask import Mask
 from sentinel_edge.gates.embedding.calibration import ALPHA, MIN_EPISODES, SKETCH_POINTS, Calibration
 from sentinel_edge.gates.performance.normal import KEPT, SCORES, Performance
 from sentinel_edge.gates.quality.condition import CONDITION, MEASURES
 from sentinel_edge.gates.quality.normal import MAX_CONDITIONS, SUMMARIES, Health
-from sentinel_edge.networks.embedder import PREPROCESSING, Embedder
+from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.sabotage.corruptions import SEVEREST
 from sentinel_edge.storage.files import read_limited, write_atomically
 

@@ -24,8 +24,8 @@ import numpy as np
 
 from sentinel_edge.baseline.baseline import MAX_EPISODES
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.footage.clips import Clip
 from sentinel_edge.footage.dates import capture_times
-from sentinel_edge.footage.decoding import Clip
 from sentinel_edge.footage.window import Window, join
 from sentinel_edge.gates.embedding.calibration import MIN_EPISODES, MIN_FRAMES
 

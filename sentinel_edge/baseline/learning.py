@@ -12,14 +12,15 @@ from sentinel_edge.baseline.baseline import MAX_EPISODES, Baseline, Episode
 from sentinel_edge.baseline.episodes import By, Piece, Rule, divide, require_suitable, suitable_rule
 from sentinel_edge.baseline.sensitivity import measure_sensitivity
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import Footage, Skipped
+from sentinel_edge.footage.clips import Footage, Skipped
+from sentinel_edge.footage.decoding import PREPROCESSING
 from sentinel_edge.footage.mask import Mask
 from sentinel_edge.footage.window import read_window, require_readable
 from sentinel_edge.gates.embedding.calibration import MIN_EPISODES, MIN_FRAMES, calibrate, centre, recalibrate, sketch
 from sentinel_edge.gates.judge import highest_normal, least_visible
 from sentinel_edge.gates.performance.normal import Performance, learn_performance
 from sentinel_edge.gates.quality.normal import Learned, extend_health, learn_health
-from sentinel_edge.networks.embedder import PREPROCESSING, Embedder
+from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.networks.interpolator import Interpolator
 
 DEFAULT_FPS = 5.0

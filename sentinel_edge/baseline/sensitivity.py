@@ -14,7 +14,8 @@ import numpy as np
 from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.baseline.episodes import Piece
 from sentinel_edge.causes import Cause
-from sentinel_edge.footage.decoding import Clip, Sample, SampleReader
+from sentinel_edge.footage.clips import Clip
+from sentinel_edge.footage.samples import Sample, SampleReader
 from sentinel_edge.footage.window import PER_FRAME, Seen, Window, embed_samples, stack
 from sentinel_edge.gates.judge import EMBEDDING, QUALITY, judge
 from sentinel_edge.networks.embedder import Embedder

@@ -55,7 +55,7 @@ from sentinel_edge.decision.decision import Guards, Policy
 from sentinel_edge.decision.history import Action
 from sentinel_edge.errors import SentinelError, UsageError, one_line
 from sentinel_edge.excerpt.excerpt import DEFAULT_MEGABYTES, DEFAULT_SECONDS, MEGABYTE, take_excerpt
-from sentinel_edge.footage.decoding import Skipped, find_footage
+from sentinel_edge.footage.clips import Skipped, find_footage
 from sentinel_edge.footage.mask import load_mask
 from sentinel_edge.gates.embedding.calibration import ALPHA, MIN_EPISODES, THRESHOLD
 from sentinel_edge.gates.judge import MAX_FURTHEST, weaknesses

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from sentinel_edge.baseline.learning import DEFAULT_FPS
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.excerpt.packets import PacketCutter, survey_packets
-from sentinel_edge.footage.decoding import Clip, Footage, Skipped, Unreadable, VideoReader, find_footage, read_image
+from sentinel_edge.footage.clips import Clip, Footage, Skipped, find_footage
+from sentinel_edge.footage.decoding import Unreadable, VideoReader, read_image
 from sentinel_edge.footage.lossless import LosslessVideo, encode_png
 from sentinel_edge.storage.files import staged_folder
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge.footage.decoding import Clip, Skipped, Unreadable, VideoReader
+from sentinel_edge.footage.clips import Clip, Skipped
+from sentinel_edge.footage.decoding import Unreadable, VideoReader, fit_frame
 from sentinel_edge.footage.mask import Mask
-from sentinel_edge.networks.embedder import fit_frame
 
 MAX_SIDE = 256
 """Pixels of a triplet's longer side at most: what an interpolator costs grows with the area."""

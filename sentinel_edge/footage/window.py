@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import Clip, Sample, SampleReader, Skipped
+from sentinel_edge.footage.clips import Clip, Skipped
 from sentinel_edge.footage.mask import Mask
+from sentinel_edge.footage.samples import Sample, SampleReader
 from sentinel_edge.footage.sampling import EvenSample
 from sentinel_edge.footage.triplets import Triplet, make_triplet
 from sentinel_edge.gates.performance.normal import TRIPLET, Triplets, record

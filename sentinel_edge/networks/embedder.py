@@ -12,47 +12,22 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.footage.decoding import fit_frame
 from sentinel_edge.networks.embedder_card import Tensor, load_model
 from sentinel_edge.networks.onnx import first_line, open_session
 
 BATCH_SIZE = 2
 """Frames in one inference call: as fast as four with one single-threaded worker a core, at half the memory."""
 
-PREPROCESSING = "rgb, exact halvings (area), then linear"
-"""What `fit_frame` does, in words; recorded in a baseline and compared when it is used."""
 
 ONNX_TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}
 """The types an embedder may take and give: a card's word for each, and ONNX Runtime's."""
 
 Tag = TypeVar("Tag")
-
-
-def fit_frame(frame: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Scale a frame to the model's input size, aspect ratio not kept.
-
-    Exact halvings by area averaging while the picture is at least twice as large, then bilinear: a tenth of
-    the cost of area averaging at a free ratio and, unlike bilinear alone, without aliasing.
-
-    Args:
-        frame: uint8 (h, w, 3), blue-green-red.
-        width: Of the result, in pixels.
-        height: Of the result, in pixels.
-
-    Returns:
-        uint8 (height, width, 3), red-green-blue.
-    """
-    while frame.shape[0] >= 2 * height and frame.shape[1] >= 2 * width:
-        half = (frame.shape[1] // 2, frame.shape[0] // 2)
-        # An odd last row or column is cut, so that every output pixel is the mean of exactly four.
-        frame = cv2.resize(frame[: 2 * half[1], : 2 * half[0]], half, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    if frame.shape[:2] != (height, width):
-        frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
-    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 class Embedder:

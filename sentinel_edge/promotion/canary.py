@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from sentinel_edge.errors import SentinelError, one_line
-from sentinel_edge.footage.decoding import Clip, Skipped, Unreadable, VideoReader, find_footage
+from sentinel_edge.footage.clips import Clip, Skipped, find_footage
+from sentinel_edge.footage.decoding import Unreadable, VideoReader
 from sentinel_edge.footage.triplets import Triplet, read_triplets
 from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.promotion.canary_state import (

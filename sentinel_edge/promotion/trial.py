@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError, one_line
-from sentinel_edge.footage.decoding import Clip, Skipped, find_footage, last_frame_s
+from sentinel_edge.footage.clips import Clip, Skipped, find_footage
+from sentinel_edge.footage.decoding import last_frame_s
 from sentinel_edge.footage.triplets import Triplet, read_triplets
 from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.networks.interpolator_card import load_interpolator

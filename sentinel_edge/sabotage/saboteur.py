@@ -16,16 +16,10 @@ from pathlib import Path
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import (
-    CUT_SHORT_SHARE,
-    Clip,
-    Skipped,
-    Unreadable,
-    VideoReader,
-    find_footage,
-    read_image,
-)
+from sentinel_edge.footage.clips import Clip, Skipped, find_footage
+from sentinel_edge.footage.decoding import Unreadable, VideoReader, read_image
 from sentinel_edge.footage.lossless import LosslessVideo, encode_png
+from sentinel_edge.footage.samples import CUT_SHORT_SHARE
 from sentinel_edge.sabotage.corruptions import Failure, Frame
 from sentinel_edge.storage.files import staged_folder
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import Clip, Sample, SampleReader
+from sentinel_edge.footage.clips import Clip
 from sentinel_edge.footage.mask import Mask
+from sentinel_edge.footage.samples import Sample, SampleReader
 from sentinel_edge.storage.files import write_atomically
 
 FOLDER = "evidence"

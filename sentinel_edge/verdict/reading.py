@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import Skipped
+from sentinel_edge.footage.clips import Skipped
 from sentinel_edge.storage.documents import DocumentError, read_document
 from sentinel_edge.storage.schema import require_valid
 from sentinel_edge.verdict.verdict import (

@@ -19,7 +19,7 @@ from sentinel_edge.errors import SentinelError
 from sentinel_edge.storage.files import write_atomically
 
 if TYPE_CHECKING:
-    from sentinel_edge.footage.decoding import Skipped
+    from sentinel_edge.footage.clips import Skipped
 
 SCHEMA_VERSION = 1
 SCHEMA_PATH = Path(__file__).with_name("verdict.schema.json")

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from sentinel_edge.baseline.baseline import MAX_EPISODES, Baseline, load_baseline, save_baseline
 from sentinel_edge.baseline.learning import build_baseline
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import VideoReader, find_footage
+from sentinel_edge.footage.clips import find_footage
+from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.footage.mask import MAX_COLUMNS, MAX_ROWS, Mask
 from sentinel_edge.gates.embedding.calibration import SKETCH_POINTS

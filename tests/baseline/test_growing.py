@@ -16,8 +16,9 @@ from sentinel_edge.baseline.learning import _thin, build_baseline, extend_baseli
 from sentinel_edge.causes import Cause
 from sentinel_edge.cli import run as cli
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import Footage, SampleReader, find_clips, find_footage
+from sentinel_edge.footage.clips import Footage, find_clips, find_footage
 from sentinel_edge.footage.lossless import LosslessVideo
+from sentinel_edge.footage.samples import SampleReader
 from sentinel_edge.footage.window import Window, read_window
 from sentinel_edge.gates.embedding.calibration import Calibration, calibrate, recalibrate, sketch
 from sentinel_edge.gates.judge import EMBEDDING, QUALITY, judge, weaknesses

@@ -17,8 +17,9 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.cli import run as cli
 from sentinel_edge.cli.arguments import canonical
 from sentinel_edge.errors import UsageError
-from sentinel_edge.footage.decoding import Clip, SampleReader, find_clips, find_footage
+from sentinel_edge.footage.clips import Clip, find_clips, find_footage
 from sentinel_edge.footage.mask import FILL, Mask
+from sentinel_edge.footage.samples import SampleReader
 from sentinel_edge.footage.window import Window, embed_samples, read_window, stack
 from sentinel_edge.gates.judge import judge
 from sentinel_edge.networks.embedder import Embedder

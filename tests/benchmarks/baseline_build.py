@@ -15,7 +15,7 @@ from sentinel_edge import assets
 from sentinel_edge.baseline import learning
 from sentinel_edge.baseline.baseline import Baseline, Episode, save_baseline
 from sentinel_edge.baseline.learning import build_baseline
-from sentinel_edge.footage.decoding import Footage, find_footage
+from sentinel_edge.footage.clips import Footage, find_footage
 from sentinel_edge.footage.mask import MAX_COLUMNS, MAX_ROWS, Mask
 from sentinel_edge.gates.embedding.calibration import SKETCH_POINTS, Calibration, calibrate
 from sentinel_edge.gates.quality.normal import learn_health

@@ -6,7 +6,8 @@ from pathlib import Path
 from sentinel_edge import assets
 from sentinel_edge.baseline.baseline import load_baseline, save_baseline
 from sentinel_edge.baseline.learning import DEFAULT_FPS, build_baseline
-from sentinel_edge.footage.decoding import SampleReader, find_clips, find_footage
+from sentinel_edge.footage.clips import find_clips, find_footage
+from sentinel_edge.footage.samples import SampleReader
 from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.networks.embedder import BATCH_SIZE, Embedder
 from sentinel_edge.verdict.verdict import Status

@@ -13,7 +13,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from sentinel_edge import assets
-from sentinel_edge.footage.decoding import SampleReader, VideoReader, find_clips
+from sentinel_edge.footage.clips import find_clips
+from sentinel_edge.footage.decoding import VideoReader
+from sentinel_edge.footage.samples import SampleReader
 from sentinel_edge.networks.embedder import BATCH_SIZE, Embedder
 
 SAMPLE = Path(__file__).parents[1] / "data"

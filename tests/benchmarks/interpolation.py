@@ -9,7 +9,7 @@ import numpy as np
 from sentinel_edge import assets
 from sentinel_edge.baseline.baseline import save_baseline
 from sentinel_edge.baseline.learning import build_baseline
-from sentinel_edge.footage.decoding import find_footage
+from sentinel_edge.footage.clips import find_footage
 from sentinel_edge.footage.triplets import MAX_SIDE, Triplet, make_triplet
 from sentinel_edge.gates.judge import EMBEDDING, GATES, PERFORMANCE, QUALITY
 from sentinel_edge.monitor import CheckOptions, check

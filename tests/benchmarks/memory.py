@@ -13,7 +13,7 @@ import numpy as np
 
 from sentinel_edge.baseline.baseline import Baseline, save_baseline
 from sentinel_edge.baseline.learning import build_baseline
-from sentinel_edge.footage.decoding import find_clips, find_footage
+from sentinel_edge.footage.clips import find_clips, find_footage
 from sentinel_edge.gates.judge import GATES
 from sentinel_edge.promotion.watched import Watched, watched_interpolator
 

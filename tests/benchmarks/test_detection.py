@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import VideoReader, find_clips
+from sentinel_edge.footage.clips import find_clips
+from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo, encode_png
 from sentinel_edge.footage.window import Window, read_window
 from sentinel_edge.gates.performance.normal import TRIPLET

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.excerpt.excerpt import MEGABYTE, PICTURES_A_SECOND, TRIPLET, take_excerpt
-from sentinel_edge.footage.decoding import VideoReader, find_clips, natural_key
+from sentinel_edge.footage.clips import find_clips, natural_key
+from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.sabotage.corruptions import Frame
 from tests.command import complaint, run_cli, start_cli, strict_json

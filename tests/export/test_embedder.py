@@ -18,8 +18,9 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
-from sentinel_edge.footage.decoding import VideoReader, find_clips
-from sentinel_edge.networks.embedder import Embedder, fit_frame
+from sentinel_edge.footage.clips import find_clips
+from sentinel_edge.footage.decoding import VideoReader, fit_frame
+from sentinel_edge.networks.embedder import Embedder
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "models" / "mobilenetv2.onnx"

@@ -21,7 +21,8 @@ import pytest
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import VideoReader, find_clips
+from sentinel_edge.footage.clips import find_clips
+from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.footage.triplets import read_triplets
 from sentinel_edge.networks.interpolator import Interpolator

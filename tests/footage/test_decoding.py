@@ -12,18 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import (
-    Clip,
-    SampleReader,
-    Unreadable,
-    VideoReader,
-    _decoder_problem,
-    find_clips,
-    find_footage,
-    natural_key,
-    read_image,
-)
+from sentinel_edge.footage.clips import Clip, find_clips, find_footage, natural_key
+from sentinel_edge.footage.decoding import Unreadable, VideoReader, _decoder_problem, read_image
 from sentinel_edge.footage.lossless import LosslessVideo
+from sentinel_edge.footage.samples import SampleReader
 from sentinel_edge.footage.sampling import EvenSample
 from tests.conftest import DATA, INCOMING
 
@@ -137,7 +129,7 @@ class CountedVideo(VideoReader):
 def test_no_frame_is_decoded_twice_and_none_that_is_not_needed(
     monkeypatch: pytest.MonkeyPatch, fps: float, wanted: int, most: int
 ) -> None:
-    monkeypatch.setattr("sentinel_edge.footage.decoding.VideoReader", CountedVideo)
+    monkeypatch.setattr("sentinel_edge.footage.samples.VideoReader", CountedVideo)
     monkeypatch.setattr(CountedVideo, "retrieved", 0)
     reader = SampleReader(find_clips(INCOMING), fps, wanted=lambda index: index % wanted == 0)
     samples = list(reader)
@@ -152,14 +144,14 @@ def test_pictures_are_each_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         opened.append(path.name)
         return np.zeros((1, 1, 3), np.uint8)
 
-    monkeypatch.setattr("sentinel_edge.footage.decoding.read_image", read)
+    monkeypatch.setattr("sentinel_edge.footage.samples.read_image", read)
     files = tuple(Path(f"{number}.png") for number in range(12))
     assert len(list(SampleReader([Clip(tmp_path, "c", files)], 5.0, lambda index: index % 3 == 0))) == 4
     assert opened == ["0.png", "3.png", "6.png", "9.png"], "unwanted ones are not read for the sake of a successor"
 
 
 def test_a_successor_that_cannot_be_decoded_is_none_and_costs_no_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sentinel_edge.footage.decoding.VideoReader", CountedVideo)
+    monkeypatch.setattr("sentinel_edge.footage.samples.VideoReader", CountedVideo)
     monkeypatch.setattr(CountedVideo, "broken", frozenset({3, 8}))
     reader = SampleReader(find_clips(INCOMING), 5.0)
     samples = list(islice(reader, 8))
@@ -311,7 +303,7 @@ def test_the_unreadable_share_of_thinned_footage_is_that_of_the_whole(
             raise Unreadable("broken")
         return np.zeros((1, 1, 3), np.uint8)
 
-    monkeypatch.setattr("sentinel_edge.footage.decoding.read_image", read)
+    monkeypatch.setattr("sentinel_edge.footage.samples.read_image", read)
     kept: EvenSample[int] = EvenSample(2000)
     reader = SampleReader([Clip(tmp_path, "c", tuple(Path(f"{n}.png") for n in range(20_000)))], 5.0, kept.wants)
     for sample in reader:

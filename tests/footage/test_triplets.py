@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sentinel_edge.footage.decoding import SampleReader, Skipped, VideoReader, find_clips
+from sentinel_edge.footage.clips import Skipped, find_clips
+from sentinel_edge.footage.decoding import VideoReader, fit_frame
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.footage.mask import FILL, Mask
+from sentinel_edge.footage.samples import SampleReader
 from sentinel_edge.footage.triplets import MAX_SIDE, Triplet, make_triplet, read_triplets, scaled_size
-from sentinel_edge.networks.embedder import fit_frame
 from tests.conftest import INCOMING
 
 HEIGHT, WIDTH = 24, 32

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel_edge.footage.decoding import Clip, Skipped, find_clips
+from sentinel_edge.footage.clips import Clip, Skipped, find_clips
 from sentinel_edge.footage.mask import Mask
 from sentinel_edge.footage.window import PER_FRAME, Window, join, read_window
 from sentinel_edge.gates.performance.normal import TRIPLET

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from sentinel_edge import assets
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import VideoReader
-from sentinel_edge.networks.embedder import Embedder, fit_frame
+from sentinel_edge.footage.decoding import VideoReader, fit_frame
+from sentinel_edge.networks.embedder import Embedder
 from tests.conftest import INCOMING
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import find_clips
+from sentinel_edge.footage.clips import find_clips
 from sentinel_edge.footage.triplets import Triplet, read_triplets
 from sentinel_edge.networks.score import (
     Silence,

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import find_clips
+from sentinel_edge.footage.clips import find_clips
 from sentinel_edge.footage.triplets import read_triplets
 from sentinel_edge.promotion.side_by_side import SideBySide
 from sentinel_edge.promotion.trial import RESULT, EvaluateOptions, Evaluation, Ruling, evaluate

@@ -15,7 +15,8 @@ import pytest
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError, UsageError
 from sentinel_edge.footage import lossless
-from sentinel_edge.footage.decoding import VideoReader, find_clips, read_image
+from sentinel_edge.footage.clips import find_clips
+from sentinel_edge.footage.decoding import VideoReader, read_image
 from sentinel_edge.footage.lossless import LosslessVideo, encode_png
 from sentinel_edge.sabotage import saboteur
 from sentinel_edge.sabotage.corruptions import Failure, Frame

@@ -14,7 +14,8 @@ import pytest
 
 from sentinel_edge import assets
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import VideoReader, find_clips, read_image
+from sentinel_edge.footage.clips import find_clips
+from sentinel_edge.footage.decoding import VideoReader, read_image
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.footage.mask import Mask
 from sentinel_edge.monitor import CheckOptions, check

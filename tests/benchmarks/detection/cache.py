@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from sentinel_edge.footage import window as window_module
+from sentinel_edge.footage.decoding import PREPROCESSING
 from sentinel_edge.footage.window import Window
 from sentinel_edge.gates.quality import signals as quality
-from sentinel_edge.networks.embedder import PREPROCESSING, Embedder
+from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.storage.files import write_atomically
 
 from .corruptions import Damage

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from sentinel_edge.baseline.learning import DEFAULT_FPS
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.decoding import Clip, Unreadable, VideoReader, find_footage
+from sentinel_edge.footage.clips import Clip, find_footage
+from sentinel_edge.footage.decoding import Unreadable, VideoReader
 from sentinel_edge.footage.window import Window
 from sentinel_edge.gates.embedding.calibration import MIN_EPISODES, MIN_FRAMES
 

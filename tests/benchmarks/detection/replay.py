@@ -16,7 +16,7 @@ from unittest import mock
 import cv2
 import numpy as np
 
-from sentinel_edge.footage import decoding as sources
+from sentinel_edge.footage import samples
 from sentinel_edge.footage.decoding import VideoReader, read_image
 from sentinel_edge.sabotage.corruptions import Corruption, Frame
 
@@ -39,7 +39,7 @@ def damaged_camera(stretch: Stretch, damage: Damage) -> Iterator[None]:
     def open_image(path: Path) -> Frame:
         return corrupt(scaled(read_image(path)))
 
-    with mock.patch.object(sources, "VideoReader", open_video), mock.patch.object(sources, "read_image", open_image):
+    with mock.patch.object(samples, "VideoReader", open_video), mock.patch.object(samples, "read_image", open_image):
         yield
 
 

@@ -18,7 +18,8 @@ from sentinel_edge.baseline.learning import build_baseline, extend_baseline
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage import window as window_module
-from sentinel_edge.footage.decoding import VideoReader, find_clips, find_footage
+from sentinel_edge.footage.clips import find_clips, find_footage
+from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.footage.window import Window, read_window
 from sentinel_edge.gates.judge import EMBEDDING, GATES, PERFORMANCE, QUALITY, judge, weaknesses

@@ -1,0 +1,157 @@
+"""What footage there is under a path: one clip a video, one a folder of pictures. Nothing is opened here."""
+
+import errno
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from sentinel_edge.errors import SentinelError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mkv", ".avi", ".mov", ".webm", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv"}
+    | {".ogv", ".3gp", ".asf", ".h264", ".h265", ".hevc", ".y4m"}
+)
+
+IGNORED = frozenset({"lost+found", "Thumbs.db", "desktop.ini"})
+"""What file systems and viewers leave beside pictures; passed over in silence, as hidden files are."""
+
+EXPECTED_PATH = "expected an image folder, a video file, or a folder of videos or of image folders"
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file, or the rest of one, that was passed over, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One stretch of footage from one place: a video, or the images of one folder in natural order.
+
+    Attributes:
+        path: The video file, or the folder that holds the images.
+        name: The path relative to the footage's root, for people.
+        files: The images in order; empty for a video.
+    """
+
+    path: Path
+    name: str
+    files: tuple[Path, ...] = ()
+
+    @property
+    def is_video(self) -> bool:
+        """Whether the clip is a video file."""
+        return not self.files
+
+    def picture_name(self, file: Path) -> str:
+        """The path of one of its images relative to the footage's root, for people."""
+        return file.name if self.name == "." else f"{self.name}/{file.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """Everything found under one path: the clips in natural order, and the files that are not footage."""
+
+    root: Path
+    clips: tuple[Clip, ...]
+    ignored: tuple[Skipped, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The root's own name, links and dots resolved."""
+        return self.root.resolve().name
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key under which `frame_2` comes before `frame_10`."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts)
+
+
+def find_footage(path: Path) -> Footage:
+    """Walk `path` and list its clips: one per video, one per folder that holds images.
+
+    Hidden files are passed over in silence; other files that are neither image nor video are listed as
+    ignored. Symbolic links are followed, each real folder once, so a loop of links ends.
+
+    Raises:
+        SentinelError: `path` does not exist, is a single picture, or holds no footage.
+    """
+    try:
+        folder = stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError as error:
+        raise SentinelError(f"no such path: {path}; {EXPECTED_PATH}") from error
+    except OSError as error:
+        raise SentinelError(f"cannot look at {path}: {error.strerror}; {EXPECTED_PATH}") from error
+    if not folder:
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            raise SentinelError(f"{path} is a single picture; {EXPECTED_PATH}")
+        return Footage(path, (Clip(path, path.name),))
+    clips: list[Clip] = []
+    ignored: list[Skipped] = []
+    try:
+        _walk(path, path, {path.resolve()}, clips, ignored)
+    except RecursionError as error:
+        raise SentinelError(f"folders in {path} are nested too deeply; {EXPECTED_PATH}") from error
+    if not clips:
+        found = f"only {len(ignored)} other file(s), e.g. {ignored[0].name}" if ignored else "an empty folder"
+        raise SentinelError(f"no footage in {path}: found {found}; {EXPECTED_PATH}")
+    return Footage(path, tuple(clips), tuple(ignored))
+
+
+def find_clips(path: Path) -> list[Clip]:
+    """List the clips under `path`; see `find_footage`."""
+    return list(find_footage(path).clips)
+
+
+def _walk(folder: Path, root: Path, seen: set[Path], clips: list[Clip], ignored: list[Skipped]) -> None:
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: (natural_key(entry.name), entry.name))
+        images = _sort_out(entries, root, seen, clips, ignored)
+    except OSError as error:
+        raise SentinelError(f"cannot list {folder}: {error.strerror}; make it readable for this user") from error
+    if images:
+        name = "." if folder == root else folder.relative_to(root).as_posix()
+        clips.append(Clip(folder, name, tuple(images)))
+
+
+def _sort_out(
+    entries: list[Path], root: Path, seen: set[Path], clips: list[Clip], ignored: list[Skipped]
+) -> list[Path]:
+    """Walk a folder's sub-folders, list its videos, and give back its images."""
+    images: list[Path] = []
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name in IGNORED:
+            continue
+        name = entry.relative_to(root).as_posix()
+        if _is_folder(entry):
+            real = entry.resolve()
+            if real not in seen:
+                seen.add(real)
+                _walk(entry, root, seen, clips, ignored)
+        elif entry.suffix.lower() in IMAGE_SUFFIXES:
+            images.append(entry)
+        elif entry.suffix.lower() in VIDEO_SUFFIXES:
+            clips.append(Clip(entry, name))
+        else:
+            ignored.append(Skipped(name, "neither an image nor a video"))
+    return images
+
+
+def _is_folder(entry: Path) -> bool:
+    """Whether an entry is a folder, links followed; one that leads nowhere is not.
+
+    Raises:
+        OSError: This user may not look.
+    """
+    try:
+        return stat.S_ISDIR(entry.stat().st_mode)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return False
+        raise

@@ -1,0 +1,178 @@
+"""Clips become samples: videos at a steady rate with the native frames behind each, every picture of a folder.
+
+Everything streams: two to four decoded frames are held at a time, whatever the length of the footage. What cannot be
+read is skipped and listed, never silently dropped; untrusted input is the normal case.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel_edge.footage.clips import Clip, Skipped
+from sentinel_edge.footage.decoding import Unreadable, VideoReader, read_image
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sampled frame.
+
+    Attributes:
+        index: Position among the samples of the whole footage, from 0; unreadable images keep their place.
+        origin: The image's name, or the video's name and the time in it.
+        frame: uint8 (height, width, 3), blue-green-red.
+        successor: Of a video the next native frame, of pictures the next one read; None at the end of a clip.
+        second: Of a video, where it was asked for, the native frame after that; None elsewhere.
+        seconds: When the frame, its successor and the second one are shown, from the clip's first frame on; empty
+            without a second one.
+    """
+
+    index: int
+    origin: str
+    frame: NDArray[np.uint8]
+    successor: NDArray[np.uint8] | None = None
+    second: NDArray[np.uint8] | None = None
+    seconds: tuple[float, ...] = ()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A sample of a video that waits for the native frames after it."""
+
+    sample: Sample
+    wanted: int
+    seconds: list[float]
+    frames: list[NDArray[np.uint8] | None] = field(default_factory=list)
+
+    def done(self) -> Sample:
+        """The sample with what came."""
+        first, second = [*self.frames, None, None][:2]
+        if first is None or second is None:
+            return replace(self.sample, successor=first)
+        return replace(self.sample, successor=first, second=second, seconds=tuple(self.seconds))
+
+
+CUT_SHORT_SHARE = 0.05
+"""A video that ends with more than this share of its promised duration missing is reported as cut short."""
+
+
+@dataclass(slots=True)
+class SampleReader:
+    """Samples clips in order: videos at `fps`, every image of a folder.
+
+    A video frame is taken when its time enters a new slot of 1/fps seconds, so irregular time stamps are
+    sampled evenly; a rate at or above the video's own takes every frame. While iterating, `index` counts the
+    samples, `skipped` lists what could not be read, and `failed` holds the indices of samples that could not.
+
+    Attributes:
+        clips: The clips to read.
+        fps: Samples a second of video.
+        wanted: Whether the sample with this index is needed; unwanted ones are not decoded further.
+        in_threes: Of which of the needed samples of videos the second native frame after it is needed too.
+    """
+
+    clips: Iterable[Clip]
+    fps: float
+    wanted: Callable[[int], bool] = lambda _: True
+    in_threes: Callable[[int], bool] = lambda _: False
+    skipped: list[Skipped] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    index: int = 0
+    _lost: float = 0.0
+    _videos: int = 0
+    _video_samples: int = 0
+    _unopened: int = 0
+
+    def __iter__(self) -> Iterator[Sample]:
+        for clip in self.clips:
+            yield from self._video(clip) if clip.is_video else self._images(clip)
+
+    def unreadable(self, stride: int = 1) -> tuple[float, float]:
+        """How many samples could not be read, and how many there should have been.
+
+        A video that cannot be opened stands for as many samples as the others gave on average, for one where
+        there are no others: twenty empty files beside one good hour are not one part in a hundred.
+
+        Args:
+            stride: Every how many-th sample was looked at in the end. Only those are counted, each for `stride`
+                samples, so that neither the beginning of the footage, which was looked at more closely, nor how
+                far the reader ran ahead weighs in.
+        """
+        lost = self._lost + self._unopened * (self._video_samples / self._videos if self._videos else 1.0)
+        failed = sum(index % stride == 0 for index in self.failed) * stride
+        return min(failed, self.index) + lost, self.index + lost
+
+    def _images(self, clip: Clip) -> Iterator[Sample]:
+        waiting: Sample | None = None
+        for path in clip.files:
+            index = self._next_index()
+            if not self.wanted(index):
+                continue
+            name = clip.picture_name(path)
+            try:
+                frame = read_image(path)
+            except Unreadable as reason:
+                self.failed.append(index)
+                self.skipped.append(Skipped(name, reason.reason))
+                continue
+            if waiting:
+                yield replace(waiting, successor=frame)
+            waiting = Sample(index, name, frame)
+        if waiting:
+            yield waiting
+
+    def _video(self, clip: Clip) -> Iterator[Sample]:
+        try:
+            reader = VideoReader(clip.path)
+        except Unreadable as reason:
+            self._unopened += 1
+            self.skipped.append(Skipped(clip.name, reason.reason))
+            return
+        first, last_slot = self.index, -1
+        waiting: deque[_Waiting] = deque()
+        with reader:
+            while reader.advance():
+                slot = int(reader.seconds * self.fps + 1e-6)
+                index = -1
+                if slot > last_slot:
+                    last_slot, index = slot, self._next_index()
+                wanted = index >= 0 and self.wanted(index)
+                if not (wanted or waiting):
+                    continue
+                frame = reader.retrieve()
+                for entry in waiting:
+                    entry.frames.append(frame)
+                    entry.seconds.append(reader.seconds)
+                while waiting and len(waiting[0].frames) >= waiting[0].wanted:
+                    yield waiting.popleft().done()
+                if not wanted:
+                    continue
+                origin = f"{clip.name}@{reader.seconds:.2f}s"
+                if frame is None:
+                    self.failed.append(index)
+                    self.skipped.append(Skipped(origin, "frame cannot be decoded"))
+                    continue
+                sample = Sample(index, origin, frame)
+                waiting.append(_Waiting(sample, 2 if self.in_threes(index) else 1, [reader.seconds]))
+            for entry in waiting:
+                yield entry.done()
+            missing = reader.missing_share
+        if last_slot < 0:
+            self._unopened += 1
+            self.skipped.append(Skipped(clip.name, "no frame in it can be decoded"))
+            return
+        samples = self.index - first
+        if missing > CUT_SHORT_SHARE:
+            lost = samples * missing / (1.0 - missing)
+            samples += round(lost)
+            self._lost += lost
+            self.skipped.append(Skipped(clip.name, f"cut short: {missing:.0%} of its duration is missing"))
+        self._videos += 1
+        self._video_samples += samples
+
+    def _next_index(self) -> int:
+        index = self.index
+        self.index += 1
+        return index
