@@ -1,20 +1,20 @@
 """One check, from footage to verdict: the walk through the rooms, in order."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sentinel_edge import assets
-from sentinel_edge.baseline.baseline import Baseline, load_baseline
+from sentinel_edge import assets, gates
+from sentinel_edge.baseline.baseline import Baseline
+from sentinel_edge.baseline.file import load_baseline
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Footage, Skipped, find_footage
-from sentinel_edge.footage.window import Window, read_window, require_readable
-from sentinel_edge.gates.embedding.calibration import ALPHA, THRESHOLD
-from sentinel_edge.gates.judge import EMBEDDING, GATES, PERFORMANCE, judge
+from sentinel_edge.footage.window import Recorder, Window, read_window, require_readable
+from sentinel_edge.gates.judge import judge
+from sentinel_edge.gates.protocol import Models
 from sentinel_edge.networks.embedder import Embedder
-from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.promotion.watched import Watched, watched_interpolator
 from sentinel_edge.verdict.evidence_frames import EvidenceFrames, remove_evidence
 from sentinel_edge.verdict.verdict import (
@@ -31,29 +31,29 @@ class CheckOptions:
     """What to check, against what, and where to say so.
 
     Attributes:
-        incoming: An image folder, a video, or a folder of either.
-        baseline: The golden baseline.
+        incoming: An image folder, a video, or a folder of either; footage at hand; or a window recorded already.
+        baseline: The golden baseline, or its file.
         model: The embedder's ONNX file, its card beside it; None for the one that comes with the package.
-        output: Folder for `status` and `verdict.json`.
+        output: Folder for `status` and `verdict.json`; None writes nothing.
         threshold: A drift score above it is FAIL.
         alpha: Significance level per dimension.
         fps: Samples a second of video; None takes the baseline's rate, any other is refused.
-        gates: The gates that decide.
-        interpolator: The model whose performance is watched; none leaves the gate `performance` out, unless it is the
-            only one.
+        gates: Names of the gates that decide; None for all.
+        interpolator: The model whose performance is watched; none leaves out the gates that watch one, unless there are
+            no others.
         threads: Inference workers; None for one a core.
         evidence: Of a FAIL, how many of the frames most unlike the baseline to write as pictures; at most
-            `judge.MAX_FURTHEST`.
+            `gates.MAX_FURTHEST`.
     """
 
-    incoming: Path
-    baseline: Path
-    model: Path | None
-    output: Path
-    threshold: float = THRESHOLD
-    alpha: float = ALPHA
+    incoming: Path | Footage | Window
+    baseline: Path | Baseline
+    model: Path | None = None
+    output: Path | None = None
+    threshold: float = gates.SETTINGS["threshold"]
+    alpha: float = gates.SETTINGS["alpha"]
     fps: float | None = None
-    gates: tuple[str, ...] = GATES
+    gates: tuple[str, ...] | None = None
     interpolator: Path | Watched = Watched.CHAMPION
     threads: int | None = None
     evidence: int = 0
@@ -65,7 +65,7 @@ def check(
     progress: Callable[[int], None] = lambda _: None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
-    """Judge footage against a baseline and write the verdict.
+    """Judge footage against a baseline and, where there is a folder for it, write the verdict.
 
     ERROR is put in place before anything else, so that whatever happens later, an older PASS is gone, and with it an
     older check's evidence. New evidence comes after the verdict, which stands whatever becomes of it.
@@ -83,86 +83,117 @@ def check(
     """
     started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     start = time.monotonic()
-    files = VerdictFiles(options.output)
+    files = None if options.output is None else VerdictFiles(options.output)
     known: dict[str, Any] = {
         "threshold": options.threshold,
         "alpha": options.alpha,
-        "incoming": str(options.incoming),
-        "baseline": {"path": str(options.baseline)},
+        "incoming": _named(options.incoming),
+        "baseline": {"path": _named(options.baseline)},
         "model": {"path": str(options.model or "")},
     }
-    files.write(error_verdict("the check did not finish", started_at, **known))
-    remove_evidence(options.output)
+    if files:
+        files.write(error_verdict("the check did not finish", started_at, **known))
+        remove_evidence(files.folder)
     evidence = None
     try:
         verdict, evidence = _judge(options, known, started_at, progress)
     except SentinelError as error:
         verdict = error_verdict(str(error), started_at, **known)
     verdict = replace(verdict, duration_s=round(time.monotonic() - start, 3))
-    files.write(verdict)
-    if evidence and evidence.origins:
+    if files:
+        files.write(verdict)
+    if files and evidence and evidence.origins:
         try:
-            evidence.write(options.output)
+            evidence.write(files.folder)
         except SentinelError as error:
             warn(str(error))
     return verdict
 
 
+def _named(given: Path | Footage | Window | Baseline) -> str:
+    """What was given, for people: a path where it is one."""
+    if isinstance(given, Footage):
+        return str(given.root)
+    return str(given) if isinstance(given, Path) else ""
+
+
 def _judge(
     options: CheckOptions, known: dict[str, Any], started_at: str, progress: Callable[[int], None]
 ) -> tuple[Verdict, EvidenceFrames]:
-    footage = find_footage(options.incoming)
-    baseline = load_baseline(options.baseline)
-    known["baseline"] = _describe_baseline(options.baseline, baseline)
-    # Looked for only now that ERROR is in place: no model, or two to choose from, must not leave yesterday's PASS.
-    model = options.model or assets.default_model()
-    embedder = Embedder(model, options.threads)
-    known["model"] = {"path": str(model), "name": embedder.card.name, "sha256": embedder.card.sha256}
-    baseline.require_compatible(embedder, options.fps)
-    gates = options.gates
-    if options.interpolator is Watched.NONE:
-        gates = tuple(gate for gate in gates if gate != PERFORMANCE) or gates
-    interpolator = _interpolator(options.interpolator, footage, baseline) if PERFORMANCE in gates else None
-    watched = interpolator.card.sha256 if interpolator else ""
-    window = read_window(
-        footage.clips,
-        embedder,
-        baseline.fps,
-        mask=baseline.mask,
-        # One that the baseline does not know cannot be judged by it.
-        interpolator=interpolator if baseline.performance and watched in baseline.performance.interpolators else None,
-        progress=progress,
-    )
-    window = replace(window, interpolator=watched)
-    known["frames"] = _count(window, footage.ignored)
+    incoming = find_footage(options.incoming) if isinstance(options.incoming, Path) else options.incoming
+    baseline = load_baseline(options.baseline) if isinstance(options.baseline, Path) else options.baseline
+    known["baseline"] = _describe_baseline(known["baseline"]["path"], baseline)
+    asked = _asked(options)
+    if isinstance(incoming, Footage):
+        clips, ignored = incoming.clips, incoming.ignored
+        window = _read(incoming, options, baseline, known, asked=asked, progress=progress)
+    else:
+        clips, ignored, window = (), (), incoming
+        baseline.require_dimensions(window.records[gates.DRIFT].shape[1])
+        known["model"] = {"path": "", "name": baseline.model, "sha256": baseline.model_sha256}
+    known["frames"] = _count(window, ignored)
     require_readable([window], "the window")
-    judgement = judge(window, baseline, gates=gates, threshold=options.threshold, alpha=options.alpha)
+    settings = {"threshold": options.threshold, "alpha": options.alpha}
+    judgement = judge(window, baseline, gates=asked, settings=settings)
     known["frames"] = replace(known["frames"], most_drifted=judgement.most_drifted)
-    embedding = judgement.gates.get(EMBEDDING)
+    drift = judgement.gates.get(gates.DRIFT)
     verdict = Verdict(
         status=judgement.status,
         message="; ".join(f"{name} gate: {gate.reason}" for name, gate in judgement.gates.items()),
-        drift_score=embedding.score if embedding else None,
+        drift_score=drift.score if drift else None,
         gates=judgement.gates,
         causes=judgement.causes,
         started_at=started_at,
         duration_s=0.0,
         **known,
     )
-    return verdict, EvidenceFrames(footage.clips, baseline.fps, baseline.mask, judgement.furthest[: options.evidence])
+    return verdict, EvidenceFrames(clips, baseline.fps, baseline.mask, judgement.furthest[: options.evidence])
 
 
-def _interpolator(chosen: Path | Watched, footage: Footage, baseline: Baseline) -> Interpolator | None:
-    """What is watched; nothing is loaded where there is nothing to interpolate or to compare it with."""
-    if baseline.performance is None or not any(clip.is_video for clip in footage.clips):
-        return None
-    return watched_interpolator(chosen)
+def _read(
+    footage: Footage,
+    options: CheckOptions,
+    baseline: Baseline,
+    known: dict[str, Any],
+    *,
+    asked: Collection[str],
+    progress: Callable[[int], None],
+) -> Window:
+    # Looked for only now that ERROR is in place: no model, or two to choose from, must not leave yesterday's PASS.
+    model = options.model or assets.default_model()
+    embedder = Embedder(model, options.threads)
+    known["model"] = {"path": str(model), "name": embedder.card.name, "sha256": embedder.card.sha256}
+    baseline.require_compatible(embedder, options.fps)
+    models = Models(embedder, lambda: watched_interpolator(options.interpolator) if footage.has_video else None)
+    recorders = _recorders(models, baseline, asked)
+    return read_window(footage.clips, recorders, baseline.fps, mask=baseline.mask, progress=progress)
+
+
+def _asked(options: CheckOptions) -> tuple[str, ...]:
+    """Names of the gates that decide, in the order of their table."""
+    asked = [gate for gate in gates.GATES if options.gates is None or gate.name in options.gates]
+    if options.interpolator is Watched.NONE:
+        asked = [gate for gate in asked if not gate.watches_model] or asked
+    return tuple(gate.name for gate in asked)
+
+
+def _recorders(models: Models, baseline: Baseline, asked: Collection[str]) -> list[Recorder]:
+    """Of every gate that the baseline knows, asked or not: it may explain what another finds.
+
+    One that takes a model of its own only records when it is asked.
+    """
+    found = [
+        gate.recorder(models, baseline.normal[gate.name])
+        for gate in gates.GATES
+        if gate.name in baseline.normal and (gate.name in asked or not gate.watches_model)
+    ]
+    return [recorder for recorder in found if recorder is not None]
 
 
 def _count(window: Window, ignored: tuple[Skipped, ...]) -> FrameCount:
     skipped = [*window.skipped, *ignored]
     return FrameCount(
-        judged=len(window.embeddings),
+        judged=len(window),
         sampled=window.samples,
         stride=window.stride,
         unreadable=round(window.unreadable),
@@ -171,9 +202,9 @@ def _count(window: Window, ignored: tuple[Skipped, ...]) -> FrameCount:
     )
 
 
-def _describe_baseline(path: Path, baseline: Baseline) -> dict[str, Any]:
+def _describe_baseline(path: str, baseline: Baseline) -> dict[str, Any]:
     return {
-        "path": str(path),
+        "path": path,
         "sha256": baseline.fingerprint,
         "source": baseline.source,
         "created_at": baseline.created_at,

@@ -1,7 +1,7 @@
 """A baseline in words: what it holds, what it lets pass and what it catches. Pure: a baseline in, text or JSON out."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -9,11 +9,7 @@ import numpy as np
 from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import one_line
-from sentinel_edge.gates.embedding.calibration import THRESHOLD
-from sentinel_edge.gates.judge import weaknesses
-from sentinel_edge.gates.performance.normal import Performance, normal_scores
-from sentinel_edge.gates.quality.condition import WHOLE
-from sentinel_edge.gates.quality.normal import FROZEN, FROZEN_SHARE, HIDDEN, SUMMARIES
+from sentinel_edge.gates.protocol import Told
 from sentinel_edge.sabotage.corruptions import SEVEREST, strength
 from sentinel_edge.verdict.summary import aligned
 
@@ -28,7 +24,7 @@ STRENGTHS: dict[Cause, Callable[[float], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class EpisodeLine:
-    """One episode: name, frames embedded, the samples they stand for, and whether none of the others is like it."""
+    """One episode: name, frames recorded, the samples they stand for, and whether none of the others is like it."""
 
     name: str
     frames: int
@@ -60,17 +56,10 @@ class Description:
         longest_window: In samples.
         shortest_window_s: Of video, in seconds.
         longest_window_s: Of video, in seconds.
-        normal_score: Median drift score of its own stretches of an episode's length.
-        highest_normal_score: Likewise the highest.
-        threshold: The drift score beyond which a window fails, unless a check says otherwise.
         episodes: In order of time, or of adding.
-        typical_samples: The length for which `tolerated` is told.
-        tolerances: How far a window's picture may be from the known condition most like it, in the units of
-            `condition.VISIBLE` and `health.SUMMARIES`; `frozen` as a share of the window.
-        tolerated: The same in words.
         weaknesses: What to know before relying on it.
         sensitivity: What it catches, by kind of failure; empty where that was not measured.
-        performance: How well the watched model did, in words; None where none was watched.
+        gates: What each gate tells of what it takes for normal, by its name.
     """
 
     source: str
@@ -84,28 +73,28 @@ class Description:
     longest_window: int
     shortest_window_s: float
     longest_window_s: float
-    normal_score: float
-    highest_normal_score: float
-    threshold: float
     episodes: tuple[EpisodeLine, ...]
-    typical_samples: float
-    tolerances: dict[str, float]
-    tolerated: dict[str, str]
     weaknesses: tuple[str, ...]
     sensitivity: dict[str, Caught]
-    performance: str | None
+    gates: Mapping[str, Told]
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For programs: the attributes, and in place of the last one the facts of every gate among them."""
+        facts = asdict(self)
+        del facts["gates"]
+        return facts | {name: value for told in self.gates.values() for name, value in told.facts.items()}
 
     def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(asdict(self))
+        """The facts as one line of JSON."""
+        return json.dumps(self.facts)
 
 
 def describe(baseline: Baseline) -> Description:
     """What a baseline holds and how sensitive it is."""
-    calibration = baseline.calibration
-    normal = calibration.null_scores_at(baseline.typical_samples)
-    shortest, longest = int(np.ceil(calibration.shortest)), int(calibration.longest)
-    tolerances = _tolerances(baseline)
+    episodes = baseline.episodes
+    shortest, longest = int(np.ceil(baseline.shortest)), int(episodes.longest)
+    rows = zip(episodes.names, episodes.frames, episodes.samples, strict=True)
     return Description(
         source=baseline.source,
         created_at=baseline.created_at,
@@ -118,19 +107,10 @@ def describe(baseline: Baseline) -> Description:
         longest_window=longest,
         shortest_window_s=round(shortest / baseline.fps, 1),
         longest_window_s=round(longest / baseline.fps, 1),
-        normal_score=round(float(np.median(normal)), 3),
-        highest_normal_score=round(float(normal.max()), 3),
-        threshold=THRESHOLD,
-        episodes=tuple(
-            EpisodeLine(episode.name, episode.frames, episode.samples, position in baseline.outliers)
-            for position, episode in enumerate(baseline.episodes)
-        ),
-        typical_samples=baseline.typical_samples,
-        tolerances={measure: round(value, 4) for measure, value in tolerances.items()},
-        tolerated={_TOLD[measure][0]: _TOLD[measure][1](value) for measure, value in tolerances.items()},
-        weaknesses=tuple(weaknesses(baseline)),
+        episodes=tuple(EpisodeLine(*row, position in baseline.outliers) for position, row in enumerate(rows)),
+        weaknesses=baseline.weaknesses,
         sensitivity={kind: _caught(kind, least) for kind, least in baseline.sensitivity.items()},
-        performance=_performance(baseline.performance),
+        gates={name: normal.describe(episodes) for name, normal in baseline.normal.items()},
     )
 
 
@@ -149,10 +129,8 @@ def as_text(description: Description) -> str:
             "model": told.model,
             "rate": f"{told.fps:g} samples a second of video",
             "mask": mask,
-            "interpolated": told.performance or "nothing; the performance of no model can be judged",
             "windows": f"{told.shortest_window} to {told.longest_window} samples (of video {seconds})",
-            "normal score": f"{told.normal_score:.2f}, at most {told.highest_normal_score:.2f} (above "
-            f"{told.threshold:.2f} is FAIL)",
+            **{name: value for gate in told.gates.values() for name, value in gate.rows.items()},
             "episodes by": told.episodes_by,
         }
     )
@@ -163,11 +141,9 @@ def as_text(description: Description) -> str:
         + ("  like none of the others" if episode.outlier else "")
         for episode in told.episodes
     ]
-    lines += [
-        "",
-        f"what the picture of {told.typical_samples:.0f} samples may differ by from the most similar one known",
-    ]
-    lines += aligned(told.tolerated, indent="  ")
+    for gate in told.gates.values():
+        for heading, rows in gate.sections.items():
+            lines += ["", heading, *aligned(rows, indent="  ")]
     lines += ["", "failures it catches"]
     if told.sensitivity:
         lines += aligned({kind: caught.means for kind, caught in told.sensitivity.items()}, indent="  ")
@@ -177,69 +153,11 @@ def as_text(description: Description) -> str:
     return "\n".join(lines)
 
 
-def _performance(known: Performance | None) -> str | None:
-    if known is None:
-        return None
-    normal = normal_scores(known)
-    makers = ", ".join(dict.fromkeys(maker[:12] for maker in known.interpolators if maker))
-    if not normal:
-        return f"too few triplets, by {makers}"
-    gain, alike = normal["psnr_gain"], normal["ssim"]
-    return (
-        f"{len(known.scores)} triplets by {makers}, {gain[0]:.1f} to {gain[1]:.1f} dB better than averaging, "
-        f"similarity {alike[0]:.2f} to {alike[1]:.2f}"
-    )
-
-
 def _caught(kind: str, least: int | None) -> Caught:
     if least is None:
         return Caught(None, f"not caught at any severity, 1 to {SEVEREST}")
     means = STRENGTHS.get(Cause(kind), "{:g}".format)(strength(Cause(kind), least))
     return Caught(least, f"from severity {least}: {means}")
-
-
-def _between(doublings: float) -> str:
-    """A change of so many doublings, either way."""
-    return f"{_percent(2.0**-doublings - 1.0)} to {_percent(2.0**doublings - 1.0)}"
-
-
-def _percent(share: float) -> str:
-    return f"{100.0 * share:+.0f} %"
-
-
-_TOLD: dict[str, tuple[str, Callable[[float], str]]] = {
-    "brightness": ("brightness", _between),
-    "contrast": ("contrast", _between),
-    "black": ("darkest parts", lambda value: f"-{value:.0f} to +{value:.0f} grey levels"),
-    "clipped": ("white pixels", lambda value: f"{_percent(-value)} to {_percent(value)} of the picture"),
-    "noise": ("noise", lambda value: f"up to {2.0**value:.1f} times, or 1/{2.0**value:.1f}"),
-    "blocks": ("8-pixel grid", lambda value: f"up to {2.0**value:.1f} times as strong"),
-    "red": ("red to green", _between),
-    "blue": ("blue to green", _between),
-    "saturation": ("colourfulness", _between),
-    "unlike": ("what is seen", lambda value: f"a correlation of {max(0.0, 1.0 - value):.2f} or more"),
-    "moved": ("moved", lambda value: f"by up to {100.0 * value:.1f} % of the picture"),
-    # A block that is hidden altogether counts `HIDDEN` times.
-    "covered": ("hidden", lambda value: f"up to {min(100.0, 100.0 * value / HIDDEN):.0f} % of the picture"),
-    "detail": ("fine detail", _between),
-    FROZEN: (
-        "frozen",
-        lambda value: f"for up to {100.0 * value:.0f} % of the window longer than any stillness known, doubled",
-    ),
-}
-"""What each measure's tolerance means to a person: its name and its value in words."""
-
-
-def _tolerances(baseline: Baseline) -> dict[str, float]:
-    """Tolerances by measure, for a window of typical length."""
-    health = baseline.health
-    level = health.level(health.pieces(baseline.typical_samples))
-    values = [
-        *health.tolerances[level][: len(WHOLE)].tolist(),
-        *health.summary_tolerances[level].tolist(),
-        FROZEN_SHARE,
-    ]
-    return dict(zip((*WHOLE, *SUMMARIES, FROZEN), values, strict=True))
 
 
 def _duration(seconds: float) -> str:

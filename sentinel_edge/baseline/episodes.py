@@ -27,7 +27,7 @@ from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Clip
 from sentinel_edge.footage.dates import capture_times
 from sentinel_edge.footage.window import Window, join
-from sentinel_edge.gates.embedding.calibration import MIN_EPISODES, MIN_FRAMES
+from sentinel_edge.gates.protocol import MIN_EPISODES, MIN_FRAMES
 
 CUT_EPISODES = 12
 """Episodes one or two long clips are cut into, when they are long enough."""
@@ -60,6 +60,24 @@ class Rule:
     by: By
     count: int = 0
 
+    @classmethod
+    def of(cls, said: str | int, least: int = MIN_EPISODES) -> "Rule":
+        """The rule that is meant by `day`, `hour`, `file`, or a number of episodes, at least so many.
+
+        Raises:
+            SentinelError: It is none of them.
+        """
+        if said in (By.DAY, By.HOUR, By.FILE):
+            return cls(By(str(said)))
+        text = str(said)
+        count = int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else -1
+        if isinstance(said, bool) or not least <= count <= MAX_EPISODES:
+            raise SentinelError(
+                f"episode is {said!r}; expected {By.DAY}, {By.HOUR}, {By.FILE}, or a whole number from {least} to "
+                f"{MAX_EPISODES}"
+            )
+        return cls(By.COUNT, count)
+
     def __str__(self) -> str:
         return str(self.count or self.by)
 
@@ -84,8 +102,8 @@ class Piece:
 
     @property
     def frames(self) -> int:
-        """Frames embedded of it."""
-        return len(self.window.embeddings)
+        """Frames recorded of it."""
+        return len(self.window)
 
 
 def suitable_rule(clips: Sequence[Clip], root: str) -> Rule:

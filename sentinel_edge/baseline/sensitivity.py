@@ -1,31 +1,30 @@
 """How bad a failure must be before a baseline catches it, measured on its own footage.
 
 A few of the footage's episodes are read again as failing cameras would have recorded them (see `corruptions`), at
-rising severity, and judged as any window is, by both gates. A window of tomorrow is not in the baseline, so each is
-judged without its own episode. Caught is a severity at which all of them fail. An episode that fails as it is proves
-nothing about its damaged copies and is not used.
+rising severity, and judged as any window is, by the gates that look at single frames. A window of tomorrow is not in
+the baseline, so each is judged without its own episode. Caught is a severity at which all of them fail. An episode that
+fails as it is proves nothing about its damaged copies and is not used.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sentinel_edge import gates
 from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.baseline.episodes import Piece
 from sentinel_edge.causes import Cause
 from sentinel_edge.footage.clips import Clip
 from sentinel_edge.footage.samples import Sample, SampleReader
-from sentinel_edge.footage.window import PER_FRAME, Seen, Window, embed_samples, stack
-from sentinel_edge.gates.judge import EMBEDDING, QUALITY, judge
-from sentinel_edge.networks.embedder import Embedder
+from sentinel_edge.footage.window import Recorded, Recorder, Window, record, stack
+from sentinel_edge.gates.judge import judge
+from sentinel_edge.gates.protocol import Models
 from sentinel_edge.sabotage.corruptions import SEVEREST, Corruption, Failure
 from sentinel_edge.verdict.verdict import Status
 
 KINDS = (Cause.NOISE, Cause.BLUR, Cause.LOW_LIGHT)
 """The failures that every camera comes to know: gain, focus, light."""
-GATES = (EMBEDDING, QUALITY)
-"""Those that look at single frames."""
 STRETCHES = 3
 """Episodes that are damaged, spread over the footage."""
 FRAMES = 48
@@ -42,15 +41,15 @@ class _Stretch:
     window: Window
     baseline: Baseline
 
-    def fails(self, window: Window) -> bool:
-        return judge(window, self.baseline, gates=GATES).status is Status.FAIL
+    def judged(self, window: Window) -> Status:
+        return judge(window, self.baseline, gates=list(window.records)).status
 
 
 def measure_sensitivity(
     baseline: Baseline,
     episodes: Mapping[int, Piece],
     clips: Sequence[tuple[Clip, int]],
-    embedder: Embedder,
+    models: Models,
     *,
     progress: Callable[[int], None] = lambda _: None,
 ) -> dict[str, int | None]:
@@ -60,7 +59,7 @@ def measure_sensitivity(
         baseline: What is normal.
         episodes: Footage at hand, by the position in the baseline of the episode it became.
         clips: What it was read from, in order, and every how many-th sample of each was kept.
-        embedder: The model.
+        models: The embedder that made it.
         progress: Called with the number of frames embedded so far.
 
     Returns:
@@ -70,7 +69,7 @@ def measure_sensitivity(
     Raises:
         SentinelError: The model gives what is not finite.
     """
-    stretches = _choose(baseline, episodes)
+    stretches = _choose(baseline, episodes, [recorder.name for recorder in _recorders(models)])
     if not stretches:
         return {}
     found: dict[str, int | None] = {str(kind): None for kind in KINDS}
@@ -80,30 +79,36 @@ def measure_sensitivity(
         for stretch in stretches:
             if not failures:
                 break
-            damaged: dict[Failure, list[Seen]] = {failure: [] for failure in failures}
-            for failure, seen in embed_samples(
-                _damaged(stretch.window, failures, clips, baseline.fps), embedder, baseline.mask
-            ):
-                damaged[failure].append(seen)
+            damaged: dict[Failure, list[Recorded]] = {failure: [] for failure in failures}
+            samples = _damaged(stretch.window, failures, clips, baseline.fps)
+            recorders = _recorders(models)
+            for failure, recorded in record(samples, recorders, baseline.mask):
+                damaged[failure].append(recorded)
                 done += 1
                 progress(done)
             failures = [
                 failure
                 for failure in failures
-                if stretch.fails(replace(stretch.window, **stack(damaged[failure], embedder.dimensions)))
+                if stretch.judged(replace(stretch.window, records=stack(damaged[failure], recorders))) is Status.FAIL
             ]
         for failure in reversed(failures):  # the mildest last
             found[str(failure.kind)] = failure.severity
     return found
 
 
-def _choose(baseline: Baseline, episodes: Mapping[int, Piece]) -> list[_Stretch]:
+def _recorders(models: Models) -> list[Recorder]:
+    """Those of the gates that look at single frames, or at one and the next: damage in time takes more footage."""
+    every = [gate.recorder(Models(models.embedder), None) for gate in gates.GATES]
+    return [recorder for recorder in every if recorder is not None and recorder.successors < 2]
+
+
+def _choose(baseline: Baseline, episodes: Mapping[int, Piece], names: Collection[str]) -> list[_Stretch]:
     """At most `STRETCHES` episodes, spread evenly over those that pass as they are."""
     sound: list[_Stretch] = []
     for position, piece in sorted(episodes.items()):
         others = [other for other in range(len(baseline.episodes)) if other != position]
-        stretch = _Stretch(_some(piece.window), baseline.only(others))
-        if position not in baseline.outliers and _passes(stretch):
+        stretch = _Stretch(_some(piece.window, names), baseline.only(others))
+        if position not in baseline.outliers and stretch.judged(stretch.window) is Status.PASS:
             sound.append(stretch)
     if not sound:
         return []
@@ -112,16 +117,12 @@ def _choose(baseline: Baseline, episodes: Mapping[int, Piece]) -> list[_Stretch]
     return [sound[(2 * part + 1) * len(sound) // (2 * count)] for part in range(count)]
 
 
-def _passes(stretch: _Stretch) -> bool:
-    return judge(stretch.window, stretch.baseline, gates=GATES).status is Status.PASS
-
-
-def _some(window: Window) -> Window:
-    """At most `FRAMES` of a window's frames, which stand for all of it."""
+def _some(window: Window, names: Collection[str]) -> Window:
+    """At most `FRAMES` of a window's frames, which stand for all of it, with the records of some gates."""
     chosen = np.linspace(0, len(window.origins) - 1, min(FRAMES, len(window.origins))).astype(int)
     part = window.take(chosen)
-    frames = {name: getattr(part, name) for name in PER_FRAME}
-    return replace(window, **frames, skipped=())
+    records = {name: part.records[name] for name in names}
+    return replace(window, records=records, origins=part.origins, skipped=())
 
 
 def _damaged(

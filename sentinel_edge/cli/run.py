@@ -21,15 +21,16 @@ from types import FrameType
 from typing import NoReturn, Self
 
 import fire
-import numpy as np
 from fire.core import FireExit
 from fire.decorators import SetParseFn
 
 import sentinel_edge
 from sentinel_edge import assets
-from sentinel_edge.baseline.baseline import Baseline, load_baseline, save_baseline
+from sentinel_edge import gates as gate_table
+from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.baseline.describe import as_text, describe
 from sentinel_edge.baseline.episodes import Rule
+from sentinel_edge.baseline.file import load_baseline, save_baseline
 from sentinel_edge.baseline.learning import DEFAULT_FPS, build_baseline, extend_baseline
 from sentinel_edge.causes import Cause
 from sentinel_edge.cli.arguments import Flag, canonical, methods, wanted_help
@@ -57,8 +58,7 @@ from sentinel_edge.errors import SentinelError, UsageError, one_line
 from sentinel_edge.excerpt.excerpt import DEFAULT_MEGABYTES, DEFAULT_SECONDS, MEGABYTE, take_excerpt
 from sentinel_edge.footage.clips import Skipped, find_footage
 from sentinel_edge.footage.mask import load_mask
-from sentinel_edge.gates.embedding.calibration import ALPHA, MIN_EPISODES, THRESHOLD
-from sentinel_edge.gates.judge import MAX_FURTHEST, weaknesses
+from sentinel_edge.gates.protocol import MIN_EPISODES, Models
 from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.networks.embedder_card import load_model
@@ -133,13 +133,13 @@ class Commands:
             baseline=path_option("baseline", baseline, assets.default_baseline),
             output=path_option("output", output),
             model=optional("model", model, lambda text: named_path("model", text)),
-            threshold=number_option("threshold", threshold, THRESHOLD, 0.0, 1.0),
-            alpha=number_option("alpha", alpha, ALPHA, 0.0, 1.0),
+            threshold=number_option("threshold", threshold, gate_table.SETTINGS["threshold"], 0.0, 1.0),
+            alpha=number_option("alpha", alpha, gate_table.SETTINGS["alpha"], 0.0, 1.0),
             fps=optional("fps", fps, lambda text: number_option("fps", text, DEFAULT_FPS, 0.0, math.inf)),
             gates=gates_option(gates),
             interpolator=interpolator_option(interpolator),
             threads=optional("threads", threads, lambda text: whole_option("threads", text, 1, 1, 256)),
-            evidence=whole_option("evidence", evidence, 0, 0, MAX_FURTHEST),
+            evidence=whole_option("evidence", evidence, 0, 0, gate_table.MAX_FURTHEST),
         )
         self._job = lambda: _check(options)
 
@@ -535,7 +535,7 @@ def _check(options: CheckOptions) -> int:
     if verdict.status is Status.ERROR and not terminal:
         _complain(verdict.message, ERROR_EXIT)
     try:
-        _tell(summary(verdict, options.output) if terminal else verdict.to_json())
+        _tell(summary(verdict, options.output or Path()) if terminal else verdict.to_json())
     except SentinelError as error:  # the two files say it all the same, and the exit code must not contradict them
         _complain(error, verdict.exit_code)
     return verdict.exit_code
@@ -576,32 +576,30 @@ def _build(options: _BuildOptions) -> int:
         if mask:
             known.require_mask(mask)
     videos = any(clip.is_video for clip in footage.clips)
-    interpolator = watched_interpolator(options.interpolator) if videos else None
+    models = Models(embedder, lambda: watched_interpolator(options.interpolator) if videos else None)
     with _Progress("frames embedded") as progress:
         if known:
             baseline, skipped = extend_baseline(
                 known,
                 footage,
-                embedder,
+                models,
                 episode=options.episode,
                 sensitivity=options.sensitivity,
-                interpolator=interpolator,
                 progress=progress.show,
             )
         else:
             baseline, skipped = build_baseline(
                 footage,
-                embedder,
+                models,
                 fps=DEFAULT_FPS if options.fps is None else options.fps,
                 episode=options.episode,
                 mask=mask,
                 sensitivity=options.sensitivity,
-                interpolator=interpolator,
                 progress=progress.show,
             )
     save_baseline(baseline, options.output)
     _list_skipped(skipped)
-    for weakness in weaknesses(baseline):
+    for weakness in baseline.weaknesses:
         _complain(weakness, 0)
     if options.sensitivity and not baseline.sensitivity:
         _complain("sensitivity cannot be measured: every episode fails as it is, without its own in the baseline", 0)
@@ -611,20 +609,16 @@ def _build(options: _BuildOptions) -> int:
 
 def _facts(baseline: Baseline, output: Path, skipped: Sequence[Skipped]) -> dict[str, object]:
     """What was built, for whoever asked for it."""
-    calibration = baseline.calibration
-    normal = calibration.null_scores_at(baseline.typical_samples)
+    told = describe(baseline).facts
     return {
         "baseline": str(output),
         "bytes": output.stat().st_size,
         "episodes": len(baseline.episodes),
         "episodes_by": baseline.episode_rule,
-        "frames": sum(episode.frames for episode in baseline.episodes),
+        "frames": sum(baseline.episodes.frames),
         "fps": baseline.fps,
-        **({"mask": round(baseline.mask.visible_share, 3)} if baseline.mask else {}),
-        "shortest_window": int(calibration.shortest),
-        "longest_window": int(calibration.longest),
-        "normal_score": round(float(np.median(normal)), 3),
-        "highest_normal_score": round(float(normal.max()), 3),
+        **({"mask": told["mask"]} if baseline.mask else {}),
+        **{name: told[name] for name in ("shortest_window", "longest_window", "normal_score", "highest_normal_score")},
         **({"sensitivity": dict(baseline.sensitivity)} if baseline.sensitivity else {}),
         "skipped": len(skipped),
     }

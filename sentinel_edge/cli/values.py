@@ -10,13 +10,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from sentinel_edge import gates
 from sentinel_edge.baseline.baseline import MAX_EPISODES
 from sentinel_edge.baseline.episodes import By, Rule
 from sentinel_edge.causes import Cause
 from sentinel_edge.cli.arguments import NO, YES
 from sentinel_edge.errors import UsageError
-from sentinel_edge.gates.embedding.calibration import MIN_EPISODES
-from sentinel_edge.gates.judge import GATES
+from sentinel_edge.gates.protocol import MIN_EPISODES
 from sentinel_edge.promotion.watched import Watched
 from sentinel_edge.sabotage.corruptions import KINDS
 
@@ -147,11 +147,11 @@ def gates_option(value: str | None) -> tuple[str, ...]:
     """
     text = given("gates", value)
     if text is None:
-        return GATES
+        return gates.names()
     names = [name.strip() for name in text.split(",")]
-    if not set(names) <= set(GATES):
-        raise UsageError(f"--gates is {text!r}; expected {', '.join(GATES)}, or several with commas between")
-    return tuple(name for name in GATES if name in names)
+    if not set(names) <= set(gates.names()):
+        raise UsageError(f"--gates is {text!r}; expected {', '.join(gates.names())}, or several with commas between")
+    return tuple(name for name in gates.names() if name in names)
 
 
 def interpolator_option(value: str | None) -> Path | Watched:

@@ -5,7 +5,9 @@ The chart is Mermaid, which GitHub and GitLab draw: https://mermaid.js.org/synta
 """
 
 from collections.abc import Sequence
+from itertools import cycle
 
+from sentinel_edge import gates
 from sentinel_edge.decision.decision import Decision
 from sentinel_edge.decision.history import Action, Entry
 from sentinel_edge.errors import one_line
@@ -17,11 +19,14 @@ CHARTED = 30
 """Checks in the chart."""
 TALLEST = 4.0
 """Scores above so many thresholds are drawn there; a ruined picture would flatten all others."""
-CHARTED_GATES = {
-    "embedding": ("blue", "#1f77b4"),
-    "quality": ("orange", "#e08214"),
-    "performance": ("purple", "#7b3294"),
-}
+COLOURS = (
+    ("blue", "#1f77b4"),
+    ("orange", "#e08214"),
+    ("purple", "#7b3294"),
+    ("green", "#1b7837"),
+    ("brown", "#8c510a"),
+)
+"""Of the gates' lines in the chart, in the order of their table."""
 LIMIT_COLOUR = ("red", "#d62728")
 _MARKS = {Status.PASS: "✅", Status.FAIL: "❌", Status.ERROR: "⚠️"}
 _ACTIONS = {
@@ -120,25 +125,26 @@ def _before(history: Sequence[Entry]) -> list[str]:
 def _chart(entries: Sequence[Entry]) -> list[str]:
     if len(entries) < 2:
         return []
-    gates = [name for name in CHARTED_GATES if all(name in entry.scores for entry in entries)]
-    if not gates:
+    palette = dict(zip(gates.names(), cycle(COLOURS), strict=False))
+    charted = [name for name in palette if all(name in entry.scores for entry in entries)]
+    if not charted:
         return []
-    colours = [*(CHARTED_GATES[name] for name in gates), LIMIT_COLOUR]
-    highest = max(entry.scores[name] for entry in entries for name in gates)
+    colours = [*(palette[name] for name in charted), LIMIT_COLOUR]
+    highest = max(entry.scores[name] for entry in entries for name in charted)
     top = min(TALLEST, max(1.5, highest))
-    palette = ", ".join(colour for _, colour in colours)
+    plotted = ", ".join(colour for _, colour in colours)
     lines = [
         "```mermaid",
-        f'%%{{init: {{"themeVariables": {{"xyChart": {{"plotColorPalette": "{palette}"}}}}}}}}%%',
+        f'%%{{init: {{"themeVariables": {{"xyChart": {{"plotColorPalette": "{plotted}"}}}}}}}}%%',
         "xychart-beta",
         f'  x-axis "checks before this one" {_ticks(len(entries))}',
         f'  y-axis "times the limit" 0 --> {top:.1f}',
-        *(f"  line [{', '.join(f'{min(entry.scores[name], top):.2f}' for entry in entries)}]" for name in gates),
+        *(f"  line [{', '.join(f'{min(entry.scores[name], top):.2f}' for entry in entries)}]" for name in charted),
         f"  line [{', '.join(['1'] * len(entries))}]",
         "```",
         "",
     ]
-    legend = [f"{name} {colour[0]}" for name, colour in zip(gates, colours, strict=False)]
+    legend = [f"{name} {colour[0]}" for name, colour in zip(charted, colours, strict=False)]
     cut = f" Higher scores are drawn at {top:.0f}." if highest > top else ""
     return [
         *lines,

@@ -62,6 +62,11 @@ class Footage:
     ignored: tuple[Skipped, ...] = ()
 
     @property
+    def has_video(self) -> bool:
+        """Whether any of it comes with a frame rate."""
+        return any(clip.is_video for clip in self.clips)
+
+    @property
     def name(self) -> str:
         """The root's own name, links and dots resolved."""
         return self.root.resolve().name

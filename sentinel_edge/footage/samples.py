@@ -7,12 +7,15 @@ read is skipped and listed, never silently dropped; untrusted input is the norma
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.footage.clips import Clip, Skipped
 from sentinel_edge.footage.decoding import Unreadable, VideoReader, read_image
+from sentinel_edge.footage.given import GivenFrames, TimedFrames
+from sentinel_edge.footage.mask import Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,13 @@ class Sample:
     second: NDArray[np.uint8] | None = None
     seconds: tuple[float, ...] = ()
 
+    def masked(self, mask: Mask) -> "Sample":
+        """The same sample with what a mask hides left out of all its frames."""
+        frames = (None if one is None else mask.apply(one) for one in (self.frame, self.successor, self.second))
+        frame, successor, second = frames
+        assert frame is not None  # noqa: S101  (the sample's own)
+        return replace(self, frame=frame, successor=successor, second=second)
+
 
 @dataclass(slots=True)
 class _Waiting:
@@ -54,6 +64,20 @@ class _Waiting:
         return replace(self.sample, successor=first, second=second, seconds=tuple(self.seconds))
 
 
+def _pictures(clip: Clip) -> Iterator[tuple[str, Callable[[], NDArray[np.uint8]]]]:
+    """The pictures of a clip: the name of each, and how to read it."""
+    if isinstance(clip, GivenFrames):
+        yield from ((name, partial(lambda one: one, frame)) for name, frame in clip.pictures())
+    else:
+        yield from ((clip.picture_name(path), partial(read_image, path)) for path in clip.files)
+
+
+def _complete(waiting: deque[_Waiting]) -> Iterator[Sample]:
+    """The samples at the head of a queue behind which all frames they wait for have come."""
+    while waiting and len(waiting[0].frames) >= waiting[0].wanted:
+        yield waiting.popleft().done()
+
+
 CUT_SHORT_SHARE = 0.05
 """A video that ends with more than this share of its promised duration missing is reported as cut short."""
 
@@ -70,13 +94,14 @@ class SampleReader:
         clips: The clips to read.
         fps: Samples a second of video.
         wanted: Whether the sample with this index is needed; unwanted ones are not decoded further.
-        in_threes: Of which of the needed samples of videos the second native frame after it is needed too.
+        successors: How many native frames behind the needed sample of a video are needed too, 0 to 2; behind a
+            picture the next one always comes, where there is one.
     """
 
     clips: Iterable[Clip]
     fps: float
     wanted: Callable[[int], bool] = lambda _: True
-    in_threes: Callable[[int], bool] = lambda _: False
+    successors: Callable[[int], int] = lambda _: 1
     skipped: list[Skipped] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)
     index: int = 0
@@ -106,13 +131,12 @@ class SampleReader:
 
     def _images(self, clip: Clip) -> Iterator[Sample]:
         waiting: Sample | None = None
-        for path in clip.files:
+        for name, read in _pictures(clip):
             index = self._next_index()
             if not self.wanted(index):
                 continue
-            name = clip.picture_name(path)
             try:
-                frame = read_image(path)
+                frame = read()
             except Unreadable as reason:
                 self.failed.append(index)
                 self.skipped.append(Skipped(name, reason.reason))
@@ -125,7 +149,7 @@ class SampleReader:
 
     def _video(self, clip: Clip) -> Iterator[Sample]:
         try:
-            reader = VideoReader(clip.path)
+            reader = TimedFrames(clip) if isinstance(clip, GivenFrames) else VideoReader(clip.path)
         except Unreadable as reason:
             self._unopened += 1
             self.skipped.append(Skipped(clip.name, reason.reason))
@@ -145,8 +169,7 @@ class SampleReader:
                 for entry in waiting:
                     entry.frames.append(frame)
                     entry.seconds.append(reader.seconds)
-                while waiting and len(waiting[0].frames) >= waiting[0].wanted:
-                    yield waiting.popleft().done()
+                yield from _complete(waiting)
                 if not wanted:
                     continue
                 origin = f"{clip.name}@{reader.seconds:.2f}s"
@@ -155,7 +178,8 @@ class SampleReader:
                     self.skipped.append(Skipped(origin, "frame cannot be decoded"))
                     continue
                 sample = Sample(index, origin, frame)
-                waiting.append(_Waiting(sample, 2 if self.in_threes(index) else 1, [reader.seconds]))
+                waiting.append(_Waiting(sample, self.successors(index), [reader.seconds]))
+                yield from _complete(waiting)
             for entry in waiting:
                 yield entry.done()
             missing = reader.missing_share

@@ -1,10 +1,12 @@
-"""A stretch of footage as embeddings, signals and interpolated triplets.
+"""A stretch of footage as records: what each gate keeps of every frame. It knows no gate by name.
 
 Bounded in memory whatever its length, its gaps accounted for.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -16,52 +18,82 @@ from sentinel_edge.footage.clips import Clip, Skipped
 from sentinel_edge.footage.mask import Mask
 from sentinel_edge.footage.samples import Sample, SampleReader
 from sentinel_edge.footage.sampling import EvenSample
-from sentinel_edge.footage.triplets import Triplet, make_triplet
-from sentinel_edge.gates.performance.normal import TRIPLET, Triplets, record
-from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals, measure
-from sentinel_edge.networks.embedder import Embedder
-from sentinel_edge.networks.interpolator import Interpolator
-from sentinel_edge.networks.score import Silence, TripletScore, score_all
 
 WINDOW_LIMIT = 2000
-"""Embeddings kept of a window; a longer one is thinned evenly."""
+"""Frames kept of a window; a longer one is thinned evenly."""
 MAX_UNREADABLE = 0.25
 """Share of unreadable samples above which footage cannot stand for what the camera saw."""
-TRIPLET_EVERY = 10
-"""At every so many-th kept frame of a video a triplet is interpolated: as costly as four embeddings."""
-INTERPOLATING = 2
-"""Triplets interpolated at a time, at most: each takes tens of megabytes."""
 Tag = TypeVar("Tag")
+
+
+class Recorder(ABC):
+    """Turns samples into records, one a frame: what is cheap at once, what is costly in the background.
+
+    Attributes:
+        name: The gate's; where the records stand in a window.
+        blank: The record of a frame it was not asked about, any shape and type; all its records are like it.
+        successors: Native frames it needs behind a sample: 0, 1 or 2.
+        every: It is asked about every so many-th kept frame; 0 for none.
+        ahead: Samples it needs beyond one before that one's record is sure to come.
+        made_by: SHA-256 of the model it runs; empty for none.
+    """
+
+    name: str
+    blank: Any
+    successors: int = 0
+    every: int = 1
+    ahead: int = 0
+    made_by: str = ""
+
+    @abstractmethod
+    def take(self, sample: Sample) -> Future[Any]:
+        """The record of a sample, sooner or later; called in the order of the samples, from one thread.
+
+        Raises:
+            SentinelError: Here or in the future: there can be none.
+        """
+
+    def close(self) -> None:  # noqa: B027  (most have nothing to finish)
+        """Finish: every future is done when this returns."""
+
+    def asked(self, index: int, stride: int = 1) -> bool:
+        """Whether it is asked about the sample at `index`, where every `stride`-th is kept."""
+        return self.every > 0 and index % (self.every * stride) == 0
+
+
+def at_once(record: Any) -> Future[Any]:
+    """A record that is there already."""
+    done: Future[Any] = Future()
+    done.set_result(record)
+    return done
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Embeddings and camera-health signals of one stretch of footage, and where they came from.
+    """What was recorded of one stretch of footage, and where it came from.
 
     Attributes:
-        embeddings: float16 (n, d), in order of time. Half precision is what a baseline stores; rounding both
-            sides alike keeps ties ties.
-        signals: Records of `quality.FRAME_SIGNALS`, (n,).
+        records: By the name of the gate that reads them: an array (n, ...), in order of time.
         origins: (n,) name or time of each frame.
         samples: How many samples the stretch holds at its sampling rate: its length.
         stride: Every how many-th of them was kept.
         unreadable: Estimated number of samples that could not be read, those that never came included.
         expected: Samples there would have been had everything been readable.
         skipped: What was passed over, and why.
-        triplets: Records of `performance.TRIPLET`, (n,): of the triplet that begins at each frame.
-        interpolator: SHA-256 of what interpolated them; empty where nothing did.
+        made_by: By the same names, SHA-256 of the model that made the records; empty for none.
     """
 
-    embeddings: NDArray[np.float16]
-    signals: FrameSignals
+    records: Mapping[str, NDArray[Any]]
     origins: tuple[str, ...]
     samples: int
     stride: int
     unreadable: float
     expected: float
     skipped: tuple[Skipped, ...]
-    triplets: Triplets
-    interpolator: str = ""
+    made_by: Mapping[str, str]
+
+    def __len__(self) -> int:
+        return len(self.origins)
 
     def part(self, start: int, stop: int) -> "Window":
         """Frames `start` up to `stop` as a window of their own; see `take`."""
@@ -76,20 +108,17 @@ class Window:
         Args:
             chosen: What an array of n can be indexed by: a slice, positions, or bool (n,).
         """
-        frames = {name: _chosen(getattr(self, name), chosen) for name in PER_FRAME}
-        share = len(frames["origins"]) / max(1, len(self.origins))
+        origins = tuple(np.array(self.origins, object)[chosen])
+        share = len(origins) / max(1, len(self.origins))
         return replace(
             self,
-            **frames,
+            records={name: records[chosen] for name, records in self.records.items()},
+            origins=origins,
             samples=round(self.samples * share),
             unreadable=self.unreadable * share,
             expected=self.expected * share,
             skipped=(),
         )
-
-
-PER_FRAME = ("embeddings", "signals", "origins", "triplets")
-"""Fields of a `Window` that hold something of each frame: a tuple, or an array (n, ...)."""
 
 
 def join(windows: Sequence[Window]) -> Window:
@@ -102,7 +131,8 @@ def join(windows: Sequence[Window]) -> Window:
         raise ValueError("nothing to join; expected at least one window")
     return replace(
         windows[0],
-        **{name: _joined([getattr(window, name) for window in windows]) for name in PER_FRAME},
+        records={name: np.concatenate([window.records[name] for window in windows]) for name in windows[0].records},
+        origins=tuple(origin for window in windows for origin in window.origins),
         samples=sum(window.samples for window in windows),
         stride=max(window.stride for window in windows),
         unreadable=sum(window.unreadable for window in windows),
@@ -111,151 +141,126 @@ def join(windows: Sequence[Window]) -> Window:
     )
 
 
-def _chosen(values: Any, chosen: slice | NDArray[Any]) -> Any:
-    return tuple(np.array(values, object)[chosen]) if isinstance(values, tuple) else values[chosen]
-
-
-def _joined(values: Sequence[Any]) -> Any:
-    return (
-        tuple(entry for value in values for entry in value) if isinstance(values[0], tuple) else np.concatenate(values)
-    )
-
-
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What is kept of one frame.
-
-    Attributes:
-        origin: Its name or time.
-        signals: A record of `quality.FRAME_SIGNALS`.
-        embedding: float16 (d,).
-        triplet: A record of `performance.TRIPLET`.
-    """
+class Recorded:
+    """What is kept of one frame: its name or time, and a record by each recorder, in their order."""
 
     origin: str
-    signals: np.void
-    embedding: NDArray[np.float16]
-    triplet: np.void
+    records: tuple[Any, ...]
 
 
 def read_window(
     clips: Iterable[Clip],
-    embedder: Embedder,
+    recorders: Sequence[Recorder],
     fps: float,
     *,
     mask: Mask | None = None,
     limit: int = WINDOW_LIMIT,
-    interpolator: Interpolator | None = None,
-    triplet_every: int = TRIPLET_EVERY,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Window:
-    """Sample, measure, fit and embed clips, and interpolate some triplets of them.
+    """Sample and record clips.
 
     Args:
         clips: What to read, in order.
-        embedder: The model.
+        recorders: What is to be known of each frame; closed when this returns.
         fps: Samples a second of video; images of a folder are all sampled.
         mask: What of the picture is left out.
-        limit: Embeddings to keep.
-        interpolator: What is to interpolate triplets of videos; None for nothing.
-        triplet_every: At every how many-th of the kept frames.
-        progress: Called with the number of frames embedded so far.
+        limit: Frames to keep.
+        progress: Called with the number of frames recorded so far.
 
     Raises:
-        SentinelError: A model's output is not finite, too large for half precision, or of another shape.
+        SentinelError: There can be no record of a frame: what a model gives is not finite, for instance.
     """
-    kept: EvenSample[Seen] = EvenSample(limit)
+    kept: EvenSample[Recorded] = EvenSample(limit)
 
-    def in_threes(index: int) -> bool:
-        return interpolator is not None and index % (triplet_every * kept.stride) == 0
+    def asked(recorder: Recorder, sample: Sample) -> bool:
+        return recorder.asked(sample.index, kept.stride)
 
-    reader = SampleReader(clips, fps, wanted=kept.wants, in_threes=in_threes)
+    def successors(index: int) -> int:
+        return max((one.successors for one in recorders if one.asked(index, kept.stride)), default=0)
+
+    reader = SampleReader(clips, fps, wanted=kept.wants, successors=successors)
     samples = ((sample.index, sample) for sample in reader)
-    for count, (index, seen) in enumerate(embed_samples(samples, embedder, mask, interpolator), start=1):
-        kept.add(index, seen)
+    for count, (index, recorded) in enumerate(record(samples, recorders, mask, asked), start=1):
+        kept.add(index, recorded)
         progress(count)
     unreadable, expected = reader.unreadable(kept.stride)
-    frames = stack(list(kept), embedder.dimensions)
-    # Before the stride grew they lay closer together.
-    frames["triplets"][[not in_threes(index) for index in kept.indices()]] = np.zeros((), TRIPLET)
     return Window(
-        **frames,
+        records=stack(list(kept), recorders, kept.indices(), kept.stride),
+        origins=tuple(recorded.origin for recorded in kept),
         samples=reader.index,
         stride=kept.stride,
         unreadable=unreadable,
         expected=expected,
         skipped=tuple(reader.skipped),
-        interpolator=interpolator.card.sha256 if interpolator else "",
+        made_by={recorder.name: recorder.made_by for recorder in recorders},
     )
 
 
-def embed_samples(
+def record(
     samples: Iterable[tuple[Tag, Sample]],
-    embedder: Embedder,
+    recorders: Sequence[Recorder],
     mask: Mask | None = None,
-    interpolator: Interpolator | None = None,
-) -> Iterator[tuple[Tag, Seen]]:
-    """Measure, fit and embed samples as they come; each keeps its tag, and the order is kept.
+    asked: Callable[[Recorder, Sample], bool] = lambda _, __: True,
+) -> Iterator[tuple[Tag, Recorded]]:
+    """Record samples as they come; each keeps its tag, and the order is kept.
+
+    Samples are drawn in the calling thread, so that decoding goes on while models work; a few are held at a time.
 
     Args:
-        samples: Drawn from in the calling thread; a few are held at a time.
-        embedder: The model.
-        mask: What of the picture is left out; applied to whatever the samples show.
-        interpolator: What interpolates the triplets of samples that have a second successor, beside the embedding.
+        samples: The stream.
+        recorders: What is to be known of each; closed at its end, or when something goes wrong.
+        mask: What of the picture is left out, of the sample and of the frames behind it.
+        asked: Which recorder is asked about which sample.
 
     Raises:
-        SentinelError: A model's output is not finite, too large for half precision, or of another shape.
+        SentinelError: There can be no record of a sample.
     """
-    workers = min(INTERPOLATING, embedder.threads)
-    with ThreadPoolExecutor(workers, thread_name_prefix="interpolate") as pool:
-
-        def fitted() -> Iterator[tuple[tuple[Tag, str, np.void, _Found | None], NDArray[np.uint8]]]:
-            for tag, sample in samples:
-                frame, successor = sample.frame, sample.successor
-                if mask:
-                    frame, successor = mask.apply(frame), None if successor is None else mask.apply(successor)
-                triplet = _triplet(sample, frame, successor, mask) if interpolator else None
-                found = pool.submit(_score, triplet, interpolator) if triplet and interpolator else None
-                yield (tag, sample.origin, measure(frame, successor), found), embedder.fit(frame)
-
-        for (tag, origin, signals, found), embedding in embedder.embed_stream(fitted()):
-            with np.errstate(over="ignore"):
-                half = embedding.astype(np.float16)
-            if not np.isfinite(half).all():
-                raise SentinelError(
-                    f"model {embedder.card.name} gave a value that is not a finite half-precision number for {origin}; "
-                    "expected finite embeddings below 65504: check the model"
-                )
-            yield tag, Seen(origin, signals, half, record(found.result() if found else None))
+    ahead = max((recorder.ahead for recorder in recorders), default=0)
+    waiting: deque[tuple[Tag, str, list[Future[Any] | None]]] = deque()
+    try:
+        for tag, sample in samples:
+            seen = sample.masked(mask) if mask else sample
+            futures = [one.take(seen) if asked(one, sample) else None for one in recorders]
+            waiting.append((tag, sample.origin, futures))
+            if len(waiting) > ahead:
+                yield _finished(waiting.popleft(), recorders)
+        for recorder in recorders:
+            recorder.close()
+        while waiting:
+            yield _finished(waiting.popleft(), recorders)
+    finally:
+        for recorder in recorders:
+            recorder.close()
 
 
-_Found = Future[TripletScore | Silence]
+def _finished(entry: tuple[Tag, str, list[Future[Any] | None]], recorders: Sequence[Recorder]) -> tuple[Tag, Recorded]:
+    tag, origin, futures = entry
+    records = (one.blank if future is None else future.result() for one, future in zip(recorders, futures, strict=True))
+    return tag, Recorded(origin, tuple(records))
 
 
-def _triplet(
-    sample: Sample, frame: NDArray[np.uint8], successor: NDArray[np.uint8] | None, mask: Mask | None
-) -> Triplet | None:
-    """The triplet that begins at a sample, of which the frame and its successor are masked already."""
-    if successor is None or sample.second is None:
-        return None
-    second = mask.apply(sample.second) if mask else sample.second
-    first, middle, last = sample.seconds
-    return make_triplet((frame, successor, second), sample.origin.rpartition("@")[0], (first, middle, last))
+def stack(
+    kept: Sequence[Recorded], recorders: Sequence[Recorder], indices: Sequence[int] | None = None, stride: int = 1
+) -> dict[str, NDArray[Any]]:
+    """The records of a window, (n, ...) each.
 
-
-def _score(triplet: Triplet, interpolator: Interpolator) -> TripletScore | Silence:
-    ((_, found),) = score_all([triplet], interpolator)
-    return found
-
-
-def stack(seen: Sequence[Seen], dimensions: int) -> dict[str, Any]:
-    """Frames as the fields of a `Window` named in `PER_FRAME`; embeddings are (0, dimensions) where there is none."""
-    return {
-        "embeddings": np.stack([one.embedding for one in seen]) if seen else np.empty((0, dimensions), np.float16),
-        "signals": np.array([one.signals for one in seen], FRAME_SIGNALS),
-        "origins": tuple(one.origin for one in seen),
-        "triplets": np.array([one.triplet for one in seen], TRIPLET),
-    }
+    Args:
+        kept: Of each frame.
+        recorders: By whom.
+        indices: Where the frames stood in the stream, with every `stride`-th kept in the end: what was asked about
+            frames when they were kept more closely is left out. None where every record counts.
+        stride: See `indices`.
+    """
+    records = {}
+    for place, recorder in enumerate(recorders):
+        blank = np.asarray(recorder.blank)
+        column = np.empty((len(kept), *blank.shape), blank.dtype)
+        for row, recorded in enumerate(kept):
+            counts = indices is None or recorder.asked(indices[row], stride)
+            column[row] = recorded.records[place] if counts else blank
+        records[recorder.name] = column
+    return records
 
 
 def require_readable(windows: Sequence[Window], what: object) -> None:

@@ -1,1 +1,30 @@
-"""The gates that decide."""
+"""The gates that decide, in one table: what is not in it does not exist for the rest of the program.
+
+Everybody else asks the table (`gates.GATES`, at the time of asking) and knows no gate by name but through what
+stands below it.
+"""
+
+from sentinel_edge.gates.embedding.calibration import ALPHA, THRESHOLD
+from sentinel_edge.gates.embedding.gate import EmbeddingGate, most_varied
+from sentinel_edge.gates.performance.gate import PerformanceGate
+from sentinel_edge.gates.protocol import Gate, Settings
+from sentinel_edge.gates.quality.gate import MAX_FURTHEST, QualityGate
+
+__all__ = ["DRIFT", "GATES", "MAX_FURTHEST", "SETTINGS", "names", "thinned"]
+
+GATES: tuple[Gate, ...] = (EmbeddingGate(), QualityGate(), PerformanceGate())
+"""In the order in which they are told, and in which their causes are."""
+
+DRIFT = EmbeddingGate.name
+"""The gate whose score is the published drift score."""
+
+SETTINGS: Settings = {"threshold": THRESHOLD, "alpha": ALPHA}
+"""What may be set of a gate, and what it is where nothing is said; both are of `DRIFT`."""
+
+thinned = most_varied
+"""Which episodes a baseline gives up when there are too many."""
+
+
+def names() -> tuple[str, ...]:
+    """Of all gates, in order."""
+    return tuple(gate.name for gate in GATES)

@@ -5,12 +5,10 @@ and held against the model card beside it.
 """
 
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +24,6 @@ BATCH_SIZE = 2
 
 ONNX_TYPES = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}
 """The types an embedder may take and give: a card's word for each, and ONNX Runtime's."""
-
-Tag = TypeVar("Tag")
 
 
 class Embedder:
@@ -99,34 +95,58 @@ class Embedder:
             ) from error
         return np.asarray(embeddings, np.float32)
 
-    def embed_stream(
-        self, frames: Iterable[tuple[Tag, NDArray[np.uint8]]]
-    ) -> Iterator[tuple[Tag, NDArray[np.float32]]]:
-        """Embed fitted frames as they come; each keeps its tag, and the order is kept.
 
-        The iterable is drawn from in the calling thread while workers infer, so that decoding and resizing
-        overlap with inference. A few batches are in flight: memory does not grow with the stream.
-        """
-        stream = iter(frames)
-        waiting: deque[tuple[list[Tag], Future[NDArray[np.float32]]]] = deque()
-        with ThreadPoolExecutor(self.threads, thread_name_prefix="embed") as pool:
+class EmbeddingStream:
+    """Embeds fitted frames in the background as they come, `BATCH_SIZE` neighbours in a call, one call a core.
+
+    Decoding and resizing, in the thread that calls `take`, so overlap with inference.
+
+    Attributes:
+        ahead: Frames that may be taken beyond one before that one's embedding is waited for: enough for every worker
+            to have work, few enough for memory not to grow with the stream.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._pool = ThreadPoolExecutor(embedder.threads, thread_name_prefix="embed")
+        self._batch: list[_Wanted] = []
+        self.ahead = BATCH_SIZE * (2 * embedder.threads + 1) - 1
+
+    def take(
+        self, frame: NDArray[np.uint8], then: Callable[[NDArray[np.float32]], Any] = lambda embedding: embedding
+    ) -> Future[Any]:
+        """The embedding of one frame, float32 (d,), sooner or later; what `then` makes of it."""
+        future: Future[Any] = Future()
+        self._batch.append((frame, then, future))
+        if len(self._batch) == BATCH_SIZE:
+            self._submit()
+        return future
+
+    def close(self) -> None:
+        """Embed what is left; every future is done when this returns."""
+        if self._batch:
+            self._submit()
+        self._pool.shutdown(wait=True)
+
+    def _submit(self) -> None:
+        batch, self._batch = self._batch, []
+        self._pool.submit(self._embed, batch)
+
+    def _embed(self, batch: list["_Wanted"]) -> None:
+        try:
+            embeddings = list(self._embedder.embed(np.stack([frame for frame, _, _ in batch])))
+        except BaseException as error:
+            for _, _, future in batch:
+                future.set_exception(error)
+            return
+        for (_, then, future), embedding in zip(batch, embeddings, strict=True):
             try:
-                while batch := list(islice(stream, BATCH_SIZE)):
-                    stacked = np.stack([frame for _, frame in batch])
-                    waiting.append(([tag for tag, _ in batch], pool.submit(self.embed, stacked)))
-                    if len(waiting) > 2 * self.threads:
-                        yield from _finished(waiting)
-                while waiting:
-                    yield from _finished(waiting)
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+                future.set_result(then(embedding))
+            except SentinelError as error:
+                future.set_exception(error)
 
 
-def _finished(
-    waiting: deque[tuple[list[Tag], Future[NDArray[np.float32]]]],
-) -> Iterator[tuple[Tag, NDArray[np.float32]]]:
-    tags, future = waiting.popleft()
-    yield from zip(tags, future.result(), strict=True)
+_Wanted = tuple[NDArray[np.uint8], Callable[[NDArray[np.float32]], Any], Future[Any]]
 
 
 def _sizes(shape: list[int | str]) -> bool:

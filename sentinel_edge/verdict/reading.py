@@ -11,15 +11,12 @@ from sentinel_edge.footage.clips import Skipped
 from sentinel_edge.storage.documents import DocumentError, read_document
 from sentinel_edge.storage.schema import require_valid
 from sentinel_edge.verdict.verdict import (
+    NUMBERS,
     SCHEMA_PATH,
     CauseFound,
-    DimensionSummary,
     FrameCount,
     GateResult,
-    MeasureSummary,
-    NormalComparison,
     Status,
-    TripletSummary,
     Verdict,
 )
 
@@ -74,20 +71,10 @@ def _verdict(document: dict[str, Any]) -> Verdict:
 
 
 def _gate(document: dict[str, Any]) -> GateResult:
-    dimensions, normal, triplets = (document[name] for name in ("dimensions", "normal", "triplets"))
-    return _typed(
-        GateResult,
-        document,
-        status=Status(document["status"]),
-        dimensions=dimensions and _typed(DimensionSummary, dimensions),
-        normal=normal and _typed(NormalComparison, normal),
-        triplets=triplets and _triplets(triplets),
-    )
-
-
-def _triplets(document: dict[str, Any]) -> TripletSummary:
-    measures = {name: _typed(MeasureSummary, measure) for name, measure in document["measures"].items()}
-    return _typed(TripletSummary, document, measures=measures)
+    numbers = {name: value for name, value in document.items() if name in NUMBERS and value is not None}
+    reference = tuple(numbers.pop("reference"))
+    said = {name: document[name] for name in ("score", "threshold", "reason")}
+    return GateResult(status=Status(document["status"]), **said, numbers=numbers, reference=reference)
 
 
 def _typed(into: type[Kind], document: dict[str, Any], /, **made: Any) -> Kind:

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,76 +37,8 @@ class Status(StrEnum):
 EXIT_CODES: Mapping[Status, int] = {Status.PASS: 0, Status.FAIL: 3, Status.ERROR: 1}
 
 
-@dataclass(frozen=True, slots=True)
-class DimensionSummary:
-    """How the embedding's dimensions moved.
-
-    Attributes:
-        count: Number of dimensions.
-        drifted: How many have p < alpha.
-        median_p: Median p-value.
-        median_distance: Median Kolmogorov-Smirnov distance.
-        median_scale: Median calibrated scale; a distance of 1.36 scales is where p falls below 0.05.
-        most_drifted: Indices of the dimensions that moved furthest, worst first.
-    """
-
-    count: int
-    drifted: int
-    median_p: float
-    median_distance: float
-    median_scale: float
-    most_drifted: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NormalComparison:
-    """The window's score among those of the baseline's own stretches, which may overlap.
-
-    Attributes:
-        stretches: How many stretches of about the window's length the baseline was calibrated on.
-        median: Median of their scores.
-        highest: Largest of their scores.
-        at_least_as_high: How many of them score at least as high as the window; 0 is "above all that is normal".
-    """
-
-    stretches: int
-    median: float
-    highest: float
-    at_least_as_high: int
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureSummary:
-    """How well frames are interpolated by one measure, and how well is normal.
-
-    Attributes:
-        now: The window's typical score.
-        tolerated: A lower one is FAIL.
-        lowest: The lowest typical score of an episode of the baseline.
-        highest: The highest.
-    """
-
-    now: float
-    tolerated: float
-    lowest: float
-    highest: float
-
-
-@dataclass(frozen=True, slots=True)
-class TripletSummary:
-    """How well triplets of neighbouring frames were interpolated.
-
-    Attributes:
-        interpolator: SHA-256 of the model; empty for none.
-        scored: How many triplets were scored.
-        passed_over: How many say nothing, by reason.
-        measures: By the names of `performance.SCORES`, where something moves; empty where the gate did not judge.
-    """
-
-    interpolator: str
-    scored: int
-    passed_over: Mapping[str, int]
-    measures: Mapping[str, MeasureSummary]
+NUMBERS = ("dimensions", "normal", "deviations", "reference", "triplets")
+"""What a gate's result may hold in a verdict since the first version of its schema: null where a gate has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,27 +47,28 @@ class GateResult:
 
     Attributes:
         status: PASS, FAIL, ERROR where the gate cannot judge, or NOT_JUDGED where it has nothing to judge by and leaves
-            it to the others (performance gate).
-        score: Its score; None where it could not be computed. Of the embedding gate a share, 0 to 1; of the others the
-            largest deviation of a measure, in units of what is tolerated.
+            it to the others.
+        score: Its score; None where it could not be computed.
         threshold: A score above it is FAIL.
         reason: One line for a person.
-        dimensions: Per-dimension summary (embedding gate).
-        normal: Comparison with the baseline's own stretches (embedding gate).
-        deviations: Each measure's deviation in units of what is tolerated, signed, by name (quality gate).
+        numbers: What is behind it, by the names under which a verdict holds it.
         reference: Names of the baseline episodes the window was compared with.
-        triplets: What became of the triplets (performance gate).
+        detail: What the gate keeps for its own explanation; not written.
     """
 
     status: Status
     score: float | None
     threshold: float
     reason: str
-    dimensions: DimensionSummary | None = None
-    normal: NormalComparison | None = None
-    deviations: Mapping[str, float] | None = None
+    numbers: Mapping[str, Any] = field(default_factory=dict)
     reference: tuple[str, ...] = ()
-    triplets: TripletSummary | None = None
+    detail: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a verdict holds of it."""
+        said = {"status": self.status, "score": self.score, "threshold": self.threshold, "reason": self.reason}
+        return {**said, **dict.fromkeys(NUMBERS), **self.numbers, "reference": self.reference}
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +232,8 @@ def _cannot_write(folder: Path, error: OSError) -> str:
 
 def _plain(value: Any) -> Any:
     """Dataclasses, enums and tuples to what JSON has, numbers as a person reads them."""
+    if isinstance(value, GateResult):
+        return _plain(value.facts)
     if hasattr(value, "__dataclass_fields__"):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, Mapping):

@@ -30,16 +30,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.gates.embedding import ks
+from sentinel_edge.gates.protocol import MIN_FRAMES, NEAREST
 
 ALPHA = 0.05
 THRESHOLD = 0.30
 SKETCH_POINTS = 32
-MIN_FRAMES = 8
-"""Frames below which neither an episode nor a window says anything about a distribution."""
-MIN_EPISODES = 3
-"""Episodes below which there is no spread to calibrate on."""
-NEAREST = 2
-"""Reference episodes for each stretch of one episode's length."""
 MAX_PIECES = 8
 """A window is matched to the baseline in at most this many pieces."""
 PARTS = (8, 4, 2)
@@ -52,9 +47,6 @@ GUARD = 1.0
 """Standard deviations of the nested scores that must fit under the threshold."""
 FACTOR_STEP = 1.02
 MAX_FACTOR = 4.0
-LONGEST_RATIO = 4
-"""A window may be at most this many times as long as the whole baseline: slower changes were never seen. Beyond half
-the baseline, the longest that can be calibrated on, the scale is held and the judge only gets less sensitive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +59,11 @@ class Calibration:
         null_scores: For each length, the drift scores of the baseline's own stretches at `ALPHA`, each by a scale made
             from the others where others lie apart (the longest runs cover too much: there from all), and all by the one
             scalar that was fitted on them: a little flattering.
-        longest: The longest window that may be judged, in samples.
     """
 
     lengths: NDArray[np.float64]
     scales: NDArray[np.float32]
     null_scores: tuple[NDArray[np.float64], ...]
-    longest: float
 
     @property
     def shortest(self) -> float:
@@ -312,7 +302,6 @@ def _calibration(levels: dict[float, _Level], lengths: Sequence[int]) -> Calibra
         lengths=np.array([max(1, int(typical * ratio)) for ratio in ratios], np.float64),
         scales=np.stack([levels[ratio][0] for ratio in ratios]).astype(np.float32),
         null_scores=tuple(levels[ratio][1] for ratio in ratios),
-        longest=float(LONGEST_RATIO * sum(lengths)),
     )
 
 

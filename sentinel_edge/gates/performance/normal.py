@@ -1,7 +1,7 @@
 """The model's own performance: whether it interpolates this window worse than it ever did when nothing was wrong.
 
 One-sided: a model that does better is no drift. What is normal is measured on the baseline as in `calibration` and
-`health`. Every episode leaves what its triplets scored (see `interpolation_score`). Every stretch of as many triplets
+`quality`. Every episode leaves what its triplets scored (see `interpolation_score`). Every stretch of as many triplets
 as the window has, and no longer than it, is taken as if it were the window: by how much does it stay behind the other
 episodes that come nearest to it? The largest such shortfall, a quarter as much again or more and a just visible step,
 is what is tolerated.
@@ -19,7 +19,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge.gates.embedding.calibration import MIN_EPISODES, NEAREST
+from sentinel_edge.gates.protocol import MIN_EPISODES, NEAREST
 from sentinel_edge.networks.score import Silence, TripletScore
 
 SCORES = ("psnr_gain", "ssim_gain", "ssim")
@@ -51,7 +51,7 @@ TRUSTED = 4
 """Stretches that do not overlap of which a tolerance must be made; longer windows are judged by shorter stretches."""
 FACTOR, FACTOR_FEW = 1.25, 1.0
 """A tolerance is the largest normal shortfall times (1.25 + 1 / m), where m stretches did not overlap. Less than in
-`health`: stretches are never longer than the window, and their triplets lie closer together, so they vary more."""
+`quality`: stretches are never longer than the window, and their triplets lie closer together, so they vary more."""
 _TRIMMED = 0.25
 
 
@@ -68,7 +68,7 @@ def record(found: TripletScore | Silence | None) -> np.void:
 
 
 @dataclass(frozen=True, slots=True)
-class Performance:
+class KnownPerformance:
     """What the baseline knows of how well interpolators did.
 
     Attributes:
@@ -83,22 +83,27 @@ class Performance:
     strides: NDArray[np.float64]
     interpolators: tuple[str, ...]
 
+    @property
+    def watched(self) -> bool:
+        """Whether anything interpolated any episode."""
+        return any(self.interpolators)
+
     @classmethod
-    def nothing(cls, episodes: int) -> "Performance":
+    def nothing(cls, episodes: int) -> "KnownPerformance":
         """What is known of so many episodes that nothing interpolated."""
         return cls(np.zeros((0, len(SCORES)), np.float16), np.zeros(0, np.int64), np.zeros(episodes), ("",) * episodes)
 
-    def only(self, positions: Sequence[int]) -> "Performance":
+    def only(self, positions: Sequence[int]) -> "KnownPerformance":
         """What it knows of some of the episodes, given by ascending position; they are numbered anew."""
         kept = np.isin(self.owners, positions)
-        return Performance(
+        return KnownPerformance(
             self.scores[kept],
             np.searchsorted(positions, self.owners[kept]).astype(np.int64),
             self.strides[list(positions)],
             tuple(self.interpolators[position] for position in positions),
         )
 
-    def then(self, later: "Performance") -> "Performance":
+    def then(self, later: "KnownPerformance") -> "KnownPerformance":
         """These episodes and later ones.
 
         Whatever interpolated them: a score tells what was normal with the champion of its time. A champion is promoted
@@ -107,7 +112,7 @@ class Performance:
         model scored would leave a baseline without a memory after every promotion, and call old conditions that
         return a loss.
         """
-        return Performance(
+        return KnownPerformance(
             np.concatenate([self.scores, later.scores]),
             np.concatenate([self.owners, later.owners + len(self.strides)]),
             np.concatenate([self.strides, later.strides]),
@@ -137,7 +142,7 @@ class Standing:
         return max(self.shortfalls.values())
 
 
-def learn_performance(episodes: Sequence[Triplets], samples: Sequence[int], interpolator: str) -> Performance:
+def learn_performance(episodes: Sequence[Triplets], samples: Sequence[int], interpolator: str) -> KnownPerformance:
     """What a baseline keeps of its episodes' triplets.
 
     Args:
@@ -153,7 +158,7 @@ def learn_performance(episodes: Sequence[Triplets], samples: Sequence[int], inte
         kept.append(scored.astype(np.float16))
         owners += [number] * len(scored)
         strides.append(length / len(asked) if len(asked) else 0.0)
-    return Performance(
+    return KnownPerformance(
         np.concatenate(kept),
         np.array(owners, np.int64),
         np.array(strides, np.float64),
@@ -172,7 +177,7 @@ def scored_count(triplets: Triplets) -> int:
     return int((triplets["found"] == SCORED).sum())
 
 
-def unfit(known: Performance) -> str | None:
+def unfit(known: KnownPerformance) -> str | None:
     """Why no window can be judged by what a baseline knows, or None."""
     telling = len(_episodes(known)[0])
     if telling >= MIN_EPISODES:
@@ -183,7 +188,7 @@ def unfit(known: Performance) -> str | None:
     )
 
 
-def normal_scores(known: Performance) -> dict[str, tuple[float, float]]:
+def normal_scores(known: KnownPerformance) -> dict[str, tuple[float, float]]:
     """The lowest and the highest typical score of the episodes that tell what is normal, by the names of `SCORES`.
 
     Empty where none tells.
@@ -194,15 +199,15 @@ def normal_scores(known: Performance) -> dict[str, tuple[float, float]]:
     return dict(zip(SCORES, zip(typical.min(axis=0).tolist(), typical.max(axis=0).tolist(), strict=True), strict=True))
 
 
-def why_not(triplets: Triplets, known: Performance | None, interpolator: str) -> str | None:
+def why_not(triplets: Triplets, known: KnownPerformance, interpolator: str) -> str | None:
     """Why a window cannot be judged by its triplets, or None where it can.
 
     Args:
         triplets: The window's, one record a frame.
-        known: What is normal; None for a baseline made without an interpolator.
+        known: What is normal.
         interpolator: SHA-256 of what interpolated the window; empty where nothing did.
     """
-    if known is None:
+    if not known.watched:
         return "the baseline was made without an interpolator; build it again with one"
     problem = unfit(known)
     if problem:
@@ -223,7 +228,7 @@ def why_not(triplets: Triplets, known: Performance | None, interpolator: str) ->
     return f"{found}, expected {MIN_SCORED} or more; give a longer window, or one in which more moves"
 
 
-def assess_performance(triplets: Triplets, samples: int, known: Performance) -> Standing:
+def assess_performance(triplets: Triplets, samples: int, known: KnownPerformance) -> Standing:
     """Compare a window with what is normal; for one that can be judged (see `why_not`).
 
     Args:
@@ -258,7 +263,7 @@ def _midmean(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.sort(scores, axis=0)[cut : len(scores) - cut].mean(axis=0))
 
 
-def _episodes(known: Performance) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _episodes(known: KnownPerformance) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The episodes that tell what is normal, (k,), and their typical scores, (k, 3)."""
     positions, counts = np.unique(known.owners, return_counts=True)
     positions = positions[counts >= MIN_OF_EPISODE]
@@ -273,7 +278,7 @@ def _shortfall(scores: NDArray[np.float64], typical: NDArray[np.float64]) -> NDA
 
 
 def _tolerances(
-    known: Performance, positions: NDArray[np.int64], typical: NDArray[np.float64], count: int, samples: int
+    known: KnownPerformance, positions: NDArray[np.int64], typical: NDArray[np.float64], count: int, samples: int
 ) -> NDArray[np.float64]:
     """What shortfall is normal for so many triplets of a window of so many samples, (3,)."""
     scores, owners = known.scores.astype(np.float64), known.owners

@@ -2,7 +2,7 @@
 
 A stretch is summed up as one *condition*: the median of every signal, and of every place of the thumbnail, so that
 what moves through the scene drops out. Two conditions are compared by *measures*, each about one thing that can go
-wrong, each 0 where both are alike. Pure arrays; what is normal is measured in `health`.
+wrong, each 0 where both are alike. Pure arrays; what is normal is measured in `learning`.
 """
 
 from dataclasses import dataclass, fields

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.gates.quality.condition import BLOCKS, Conditions, Measures, Views, displacement, places, whole
-from sentinel_edge.gates.quality.normal import SOME_DETAIL, Assessment, Health, detail_change, shown_by
+from sentinel_edge.gates.quality.normal import SOME_DETAIL, Assessment, KnownQuality, detail_change, shown_by
 from sentinel_edge.gates.quality.signals import DIRECTIONS
 from sentinel_edge.gates.quality.travel import STAYS, TRAVELS
 from sentinel_edge.verdict.verdict import CauseFound
@@ -52,36 +52,36 @@ ANOTHER_VIEW = 2.0
 _SEEN_EDGES = 8.0
 
 
-def diagnose(assessment: Assessment, health: Health, *, picture_failed: bool) -> tuple[CauseFound, ...]:
+def diagnose(assessment: Assessment, known: KnownQuality, *, picture_failed: bool) -> tuple[CauseFound, ...]:
     """The causes of a failed check, the likeliest first: one to three.
 
     Not for a check that passed: something is always named.
 
     Args:
         assessment: What the window's picture is like.
-        health: What the baseline knows of the picture.
+        known: What the baseline knows of the picture.
         picture_failed: Whether the picture itself is beyond what is normal (`assessment.score` > 1); otherwise only
             what is seen in it.
     """
-    assessment = _found_again(assessment, health)
-    strengths = _strengths(assessment, health)
+    assessment = _found_again(assessment, known)
+    strengths = _strengths(assessment, known)
     ranked = sorted(strengths, key=lambda cause: -strengths[cause])
     if strengths[ranked[0]] < LIKELY:
         if picture_failed:
-            return (CauseFound(Cause.UNKNOWN, _unexplained(assessment, health)),)
+            return (CauseFound(Cause.UNKNOWN, _unexplained(assessment, known)),)
         return (CauseFound(Cause.SCENE_CHANGE, _sound(assessment)),)
     named = [ranked[0], *(cause for cause in ranked[1:MOST_CAUSES] if strengths[cause] > CLEAR)]
-    return tuple(CauseFound(cause, _evidence(cause, assessment, health)) for cause in named)
+    return tuple(CauseFound(cause, _evidence(cause, assessment, known)) for cause in named)
 
 
-def _found_again(assessment: Assessment, health: Health) -> Assessment:
+def _found_again(assessment: Assessment, known: KnownQuality) -> Assessment:
     """Looks harder for a camera that moved, where the scene is not recognised otherwise: too long for every check."""
     if assessment.deviations["moved"] >= CLEAR or assessment.changes["unlike"] < ALTERED:
         return assessment
     pieces = Views.of(assessment.conditions).relief
-    pairs = list(zip(pieces, health.views.relief[list(assessment.nearest)], strict=True))[:LOOKED_AT]
+    pairs = list(zip(pieces, known.views.relief[list(assessment.nearest)], strict=True))[:LOOKED_AT]
     moved = float(np.median([displacement(relief, other, far=True) for relief, other in pairs]))
-    tolerated = float(_tolerances(assessment, health)[whole("moved")])
+    tolerated = float(_tolerances(assessment, known)[whole("moved")])
     return replace(
         assessment,
         changes=assessment.changes | {"moved": moved},
@@ -89,26 +89,26 @@ def _found_again(assessment: Assessment, health: Health) -> Assessment:
     )
 
 
-def _strengths(assessment: Assessment, health: Health) -> dict[Cause, float]:
+def _strengths(assessment: Assessment, known: KnownQuality) -> dict[Cause, float]:
     """How strongly the window speaks for each cause, in tolerances, what another explains taken away."""
     change, deviation = assessment.changes, assessment.deviations
     frozen = {Cause.FROZEN: deviation["frozen"]}
     moved = deviation["moved"] >= CLEAR
     # Of a camera that is known to be under way medians show no scene to recognise.
-    known = health.travel <= TRAVELS
-    elsewhere = known and change["unlike"] > UNRELATED and change["contrast"] > -FLAT and not moved
-    if _under_way(assessment, health) and (faults := _without_a_place(assessment)):
+    placed = known.travel <= TRAVELS
+    elsewhere = placed and change["unlike"] > UNRELATED and change["contrast"] > -FLAT and not moved
+    if _under_way(assessment, known) and (faults := _without_a_place(assessment)):
         return faults | frozen
-    if elsewhere or _under_way(assessment, health):
+    if elsewhere or _under_way(assessment, known):
         # Of another scene, or of many places in turn: no measure compares like with like.
         return {Cause.SCENE_CHANGE: assessment.score} | frozen
     veil, snow = _veil(assessment), _precipitation(assessment)
     everywhere = {
         **_light(assessment, veil, snowing=snow > 0.0),
         Cause.FOG: max(_part(assessment, "contrast", veil), snow),
-        **({} if moved else _detail(assessment, health)),
+        **({} if moved else _detail(assessment, known)),
     }
-    hidden = 0.0 if moved or veil > DRIFTS else _hidden(assessment, health)
+    hidden = 0.0 if moved or veil > DRIFTS else _hidden(assessment, known)
     # What hides a part of the scene takes its light and its detail along.
     everywhere = {
         cause: strength * max(0.0, 1.0 - hidden / (2 * HIDDEN_SHARE)) for cause, strength in everywhere.items()
@@ -119,7 +119,7 @@ def _strengths(assessment: Assessment, health: Health) -> dict[Cause, float]:
         frozen
         | everywhere
         | {
-            Cause.COLOR_CAST: _colour(assessment, health, veil),
+            Cause.COLOR_CAST: _colour(assessment, known, veil),
             Cause.CAMERA_MOVED: deviation["moved"],
             # An object hides a part and leaves the rest as it was: what changed everywhere shows in parts as well.
             Cause.OCCLUSION: 0.0 if moved else max(hidden / HIDDEN_SHARE, cover - max(everywhere.values())),
@@ -127,9 +127,9 @@ def _strengths(assessment: Assessment, health: Health) -> dict[Cause, float]:
     )
 
 
-def _under_way(assessment: Assessment, health: Health) -> bool:
+def _under_way(assessment: Assessment, known: KnownQuality) -> bool:
     """Whether a camera that is known as fixed is panned, patrols or rides: what it shows is normal of another kind."""
-    return assessment.travel > TRAVELS and health.travel < STAYS
+    return assessment.travel > TRAVELS and known.travel < STAYS
 
 
 def _without_a_place(assessment: Assessment) -> dict[Cause, float]:
@@ -145,13 +145,13 @@ def _without_a_place(assessment: Assessment) -> dict[Cause, float]:
     return {cause: strength for cause, strength in strengths.items() if strength > ANOTHER_VIEW}
 
 
-def _hidden(assessment: Assessment, health: Health) -> float:
+def _hidden(assessment: Assessment, known: KnownQuality) -> float:
     """Share of the blocks whose light is not what any tone curve over the whole picture makes of it.
 
     Nothing that befalls lens, sensor or encoder does that: of our own failures only what hides a part or moves it.
     """
     light = places("light")
-    return float((np.abs(assessment.places[light]) > _tolerances(assessment, health)[light]).mean())
+    return float((np.abs(assessment.places[light]) > _tolerances(assessment, known)[light]).mean())
 
 
 def _part(assessment: Assessment, name: str, amount: float) -> float:
@@ -193,11 +193,11 @@ def _precipitation(assessment: Assessment) -> float:
     return max(lighter, grain) if min(lighter, grain) > LIKELY else 0.0
 
 
-def _colour(assessment: Assessment, health: Health, veil: float) -> float:
+def _colour(assessment: Assessment, known: KnownQuality, veil: float) -> float:
     """A change of colour that no change of light explains."""
     change = assessment.changes
     added = 1.0 - 2.0 ** -(veil + max(0.0, change["brightness"]))
-    before = np.median(np.median(health.views.tint[list(assessment.nearest)], axis=2), axis=0)
+    before = np.median(np.median(known.views.tint[list(assessment.nearest)], axis=2), axis=0)
     covered = float(np.log2(max(0.1, 1.0 - change["covered"])))
     # Added light is grey; the spread of the channels grows and shrinks with brightness, contrast and what is hidden.
     explained = {"red": -added * before[0], "blue": -added * before[1], "saturation": change["brightness"]}
@@ -207,11 +207,11 @@ def _colour(assessment: Assessment, health: Health, veil: float) -> float:
     return max(_part(assessment, name, abs(amount)) for name, amount in rest.items())
 
 
-def _detail(assessment: Assessment, health: Health) -> dict[Cause, float]:
+def _detail(assessment: Assessment, known: KnownQuality) -> dict[Cause, float]:
     """Detail lost: to an encoder, to a lens, to a smear."""
     change = assessment.changes
     grid = max(0.0, change["blocks"])
-    lost, grows = _detail_lost(assessment, health)
+    lost, grows = _detail_lost(assessment, known)
     lost = _part(assessment, "detail", lost - max(0.0, -change["contrast"]) - grid)
     if lost > 0.0:
         # Where a scene has too little detail to lose, the grid of its own encoder shows that it was smoothed.
@@ -221,25 +221,25 @@ def _detail(assessment: Assessment, health: Health) -> dict[Cause, float]:
         # A lens takes most where there is most; an encoder takes what is faint and keeps what is strong.
         found[Cause.COMPRESSION] = max(lost, found[Cause.COMPRESSION])
     else:
-        found[Cause.MOTION_BLUR if _smear(assessment, health).uneven > UNEVEN else Cause.BLUR] = lost
+        found[Cause.MOTION_BLUR if _smear(assessment, known).uneven > UNEVEN else Cause.BLUR] = lost
     return found
 
 
-def _tolerances(assessment: Assessment, health: Health) -> Measures:
-    return np.asarray(health.tolerances[health.level(len(assessment.conditions))], np.float64)
+def _tolerances(assessment: Assessment, known: KnownQuality) -> Measures:
+    return np.asarray(known.tolerances[known.level(len(assessment.conditions))], np.float64)
 
 
-def _detail_lost(assessment: Assessment, health: Health) -> tuple[float, bool]:
+def _detail_lost(assessment: Assessment, known: KnownQuality) -> tuple[float, bool]:
     """Doublings of fine detail lost where nothing hides the scene; whether blocks rich in it lost more than others."""
-    tolerances = _tolerances(assessment, health)
+    tolerances = _tolerances(assessment, known)
     fine, light = places("fine"), places("light")
     change = assessment.places[fine]
-    shows = shown_by(health.detail)
+    shows = shown_by(known.detail)
     open_view = np.abs(assessment.places[light]) <= tolerances[light]
     weights = np.square(1.0 / tolerances[fine]) * np.where(open_view, 1.0, 1e-6)
     lost = -detail_change(change, shows, weights)
     weights *= np.square(shows) + 1e-9
-    richness = np.log2(health.detail + SOME_DETAIL)
+    richness = np.log2(known.detail + SOME_DETAIL)
     richness = richness - np.average(richness, weights=weights)
     slope = float(weights @ (richness * change)) / max(1e-9, float(weights @ np.square(richness)))
     return lost, slope < KEPT
@@ -258,7 +258,7 @@ class _Smear:
     direction: float
 
 
-def _smear(assessment: Assessment, health: Health) -> _Smear:
+def _smear(assessment: Assessment, known: KnownQuality) -> _Smear:
     """The smear that fits best to what edges were lost.
 
     A blur takes a block's edges of every direction alike, a smear by a + c cos 2t + s sin 2t, where t is the direction
@@ -266,8 +266,8 @@ def _smear(assessment: Assessment, health: Health) -> _Smear:
     """
     shape = (DIRECTIONS, BLOCKS)
     lost = -assessment.places[places("edges")].reshape(shape)
-    edges = np.median(health.conditions["edges"].astype(np.float64), axis=0).reshape(shape)
-    tolerances = _tolerances(assessment, health)[places("edges")].reshape(shape)
+    edges = np.median(known.conditions["edges"].astype(np.float64), axis=0).reshape(shape)
+    tolerances = _tolerances(assessment, known)[places("edges")].reshape(shape)
     weights = np.square(edges / (edges + _SEEN_EDGES) / tolerances) + 1e-9
     waves = np.array([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0]])[:, :, np.newaxis]
     waves = waves - (waves * weights).sum(axis=1, keepdims=True) / weights.sum(axis=0)
@@ -331,32 +331,32 @@ _SPEAKS: dict[Cause, tuple[tuple[str, int], ...]] = {
 """The measures that may speak for a cause, up (1) or down (-1), the plainest first."""
 
 
-def _evidence(cause: Cause, assessment: Assessment, health: Health) -> str:
-    if cause is Cause.SCENE_CHANGE and _under_way(assessment, health):
+def _evidence(cause: Cause, assessment: Assessment, known: KnownQuality) -> str:
+    if cause is Cause.SCENE_CHANGE and _under_way(assessment, known):
         return (
             "the camera itself is under way: within a few frames its picture moves by "
             f"{_number(100.0 * assessment.travel)} % of its size, in the known conditions it stands still"
         )
     if cause is Cause.SCENE_CHANGE:
         return (
-            f"what is seen resembles none of the {len(health.conditions)} known conditions: correlation "
-            f"{max(0.0, 1.0 - assessment.changes['unlike']):.2f}, {_told('covered', assessment, health)}"
+            f"what is seen resembles none of the {len(known.conditions)} known conditions: correlation "
+            f"{max(0.0, 1.0 - assessment.changes['unlike']):.2f}, {_told('covered', assessment, known)}"
         )
     speaks = [(name, sign * assessment.deviations[name]) for name, sign in _SPEAKS[cause]]
     strongest = max(strength for _, strength in speaks)
     # The plainest of those that tell much: half as much as the one that tells most, and beyond what is normal.
     much = min(strongest, max(strongest / 2, CLEAR))
-    line = _told(next(name for name, strength in speaks if strength >= much), assessment, health)
+    line = _told(next(name for name, strength in speaks if strength >= much), assessment, known)
     if cause is Cause.MOTION_BLUR:
-        way = round(_smear(assessment, health).direction / (np.pi / 4)) % 4
+        way = round(_smear(assessment, known).direction / (np.pi / 4)) % 4
         line += ", smeared " + ("sideways", "along a diagonal", "up and down", "along a diagonal")[way]
     return line
 
 
-def _told(name: str, assessment: Assessment, health: Health) -> str:
+def _told(name: str, assessment: Assessment, known: KnownQuality) -> str:
     """What a measure found, in words."""
     if name in _READINGS:
-        return _compared(_READINGS[name], assessment, health)
+        return _compared(_READINGS[name], assessment, known)
     change, deviation = assessment.changes[name], assessment.deviations[name]
     tolerated = change / deviation if deviation else 0.0
     if name == "unlike":
@@ -370,10 +370,10 @@ def _told(name: str, assessment: Assessment, health: Health) -> str:
     return f"{share} % of the picture differs beyond what each part of it normally does"
 
 
-def _compared(reading: _Reading, assessment: Assessment, health: Health) -> str:
+def _compared(reading: _Reading, assessment: Assessment, known: KnownQuality) -> str:
     """A reading before and after, and its normal range."""
     after = float(np.median(reading.of(assessment.conditions)))
-    every = reading.of(health.conditions)
+    every = reading.of(known.conditions)
     nearest = every[list(assessment.nearest)]
     limits, whose = every, f"normally {{}} (all {len(every)} conditions)"
     if every.min() <= after <= every.max():
@@ -384,9 +384,9 @@ def _compared(reading: _Reading, assessment: Assessment, health: Health) -> str:
     return f"{reading.name} {before} -> {_number(after)}{reading.unit}, {whose.format(normal)}"
 
 
-def _unexplained(assessment: Assessment, health: Health) -> str:
+def _unexplained(assessment: Assessment, known: KnownQuality) -> str:
     deviation = assessment.deviations
-    return _told(max(deviation, key=lambda name: abs(deviation[name])), assessment, health)
+    return _told(max(deviation, key=lambda name: abs(deviation[name])), assessment, known)
 
 
 def _sound(assessment: Assessment) -> str:

@@ -1,4 +1,4 @@
-"""Camera health, frame by frame: cheap signals that tell what the picture itself is like, not what is in it.
+"""Camera known, frame by frame: cheap signals that tell what the picture itself is like, not what is in it.
 
 Each frame becomes one record of about 5 kB. Noise, the block grid of an encoder, edges and fine detail are measured at
 native resolution, on six bands of rows; light and colour on a thumbnail. Edges are kept for a grid of blocks, and the

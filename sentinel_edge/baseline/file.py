@@ -1,0 +1,219 @@
+"""The baseline's file: a NumPy `.npz` without pickles, the union of what each gate packs.
+
+At most 2 MB for 1280 dimensions however long the footage was. A JSON header says which models, preprocessing and
+sampling it was made with. A file is checked whole before anything of it is used.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel_edge import gates
+from sentinel_edge.baseline.baseline import MAX_EPISODES, REBUILD, Baseline
+from sentinel_edge.errors import SentinelError
+from sentinel_edge.footage.mask import Mask
+from sentinel_edge.gates.protocol import MIN_EPISODES, Episodes, Gate, Normal, Packed
+from sentinel_edge.sabotage.corruptions import SEVEREST
+from sentinel_edge.storage.arrays import DamagedError
+from sentinel_edge.storage.files import read_limited, write_atomically
+
+FORMAT = "sentinel-edge baseline"
+FIRST_VERSION, FORMAT_VERSION, NAMED_GATES = 2, 3, 4
+"""The oldest that can still be read; the one that is written where just the gates of that version know something
+(`Gate.since`); and the one that names its gates, for any others."""
+MAX_FILE_BYTES = 64 * 2**20
+MAX_SAMPLES = 10**12
+"""More than any camera will deliver; a larger count in a file is damage."""
+
+_HEADER_ORDER = (
+    *("format", "version", "created_at", "source", "model", "preprocessing", "fps", "alpha", "longest"),
+    *("episode", "piece_samples", "travel", "outliers", "mask", "sensitivity", "episodes"),
+)
+_MASK_BEFORE = "triplet_scores"
+"""Where the mask stands among the arrays. The order of entries, here and above, is that of the first file of version 3,
+so that the same baseline goes on giving the same bytes; what came later stands behind."""
+
+
+def save_baseline(baseline: Baseline, path: Path) -> None:
+    """Write a baseline, whole or not at all; the same baseline gives the same bytes.
+
+    Raises:
+        SentinelError: It cannot be written there.
+    """
+    packed = {name: normal.pack() for name, normal in baseline.normal.items()}
+    usual = {gate.name for gate in gates.GATES if gate.since <= FORMAT_VERSION}
+    entries = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION if usual == packed.keys() else NAMED_GATES,
+        "created_at": baseline.created_at,
+        "source": baseline.source,
+        "model": {"name": baseline.model, "sha256": baseline.model_sha256},
+        "preprocessing": baseline.preprocessing,
+        "fps": baseline.fps,
+        "longest": baseline.episodes.longest,
+        "episode": baseline.episode_rule,
+        "mask": baseline.mask.hidden.shape if baseline.mask else None,
+        "sensitivity": dict(baseline.sensitivity),
+        "episodes": _per_episode(baseline.episodes, packed.values()),
+    }
+    for one in packed.values():
+        entries |= one.header
+    if entries["version"] == NAMED_GATES:
+        entries["gates"] = list(packed)
+    header = {name: entries[name] for name in dict.fromkeys((*_HEADER_ORDER, *entries)) if name in entries}
+    arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+    mask = baseline.mask.pack() if baseline.mask else np.zeros(0, np.uint8)
+    for name, array in ((name, array) for one in packed.values() for name, array in one.arrays.items()):
+        if name == _MASK_BEFORE:
+            arrays["mask"] = mask
+        arrays[name] = array
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **(arrays | {"mask": mask}))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content.getvalue())
+    except OSError as error:
+        raise SentinelError(
+            f"cannot write baseline {path}: {error.strerror or error}; give a file in a folder this user can write"
+        ) from error
+
+
+def _per_episode(episodes: Episodes, packed: Iterable[Packed]) -> list[dict[str, Any]]:
+    rows = zip(episodes.names, episodes.frames, episodes.samples, strict=True)
+    told = [{"name": name, "frames": frames, "samples": samples} for name, frames, samples in rows]
+    for one in packed:
+        for name, values in one.per_episode.items():
+            for entry, value in zip(told, values, strict=True):
+                entry[name] = value
+    return told
+
+
+def load_baseline(path: Path) -> Baseline:
+    """Read a baseline and check all of it.
+
+    Raises:
+        SentinelError: It is missing, damaged, pickled, of another version, or contradicts itself.
+    """
+    try:
+        content = read_limited(path, MAX_FILE_BYTES)
+    except OSError as error:
+        raise SentinelError(
+            f"cannot read baseline {path}: {error.strerror}; build one with `sentinel-edge baseline`"
+        ) from error
+    try:
+        return _parse(content)
+    except DamagedError as problem:
+        raise SentinelError(f"baseline {path} {problem}; {REBUILD}") from problem
+    except Exception as error:  # zipfile, zlib, numpy and json each raise their own on damaged bytes
+        raise SentinelError(
+            f"baseline {path} is damaged or not a baseline file ({_brief(error)}); {REBUILD}"
+        ) from error
+
+
+def _parse(content: bytes) -> Baseline:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+        if size > MAX_FILE_BYTES:
+            raise DamagedError(f"unpacks to {size} bytes; expected at most {MAX_FILE_BYTES}")
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        if "header" not in archive.files:
+            raise DamagedError("has no header, so it is not a baseline file")
+        header = json.loads(bytes(archive["header"]).decode())
+        version = header.get("version")
+        if header.get("format") != FORMAT or version not in range(FIRST_VERSION, NAMED_GATES + 1):
+            raise DamagedError(
+                f"has format {header.get('format')!r} version {version!r}; expected {FORMAT!r} version {FORMAT_VERSION}"
+            )
+        expected = {"header", "mask"} | {name for gate in _gates(header) for name in gate.arrays}
+        if set(archive.files) != expected or len(archive.files) != len(expected):
+            raise DamagedError(f"holds {sorted(archive.files)}; expected {sorted(expected)}")
+        arrays = {name: archive[name] for name in sorted(expected - {"header"})}
+    return _assemble(header, arrays, hashlib.sha256(content).hexdigest())
+
+
+def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) -> Baseline:
+    episodes = _episodes(header)
+    normal: dict[str, Normal] = {}
+    for gate in gates.GATES if header["version"] < NAMED_GATES else _gates(header):
+        own = {name: arrays[name] for name in gate.arrays if name in arrays}
+        found = gate.unpack(Packed(header, own, _columns(header)), episodes)
+        if found is not None:
+            normal[gate.name] = found
+    fps, longest = float(header["fps"]), float(header["longest"])
+    if not 0 < fps < np.inf or longest != episodes.longest:
+        raise DamagedError("contradicts itself (rate or lengths are out of order)")
+    model = header["model"]
+    return Baseline(
+        episodes=episodes,
+        normal=normal,
+        mask=_mask(header, arrays),
+        model=str(model["name"]),
+        model_sha256=str(model["sha256"]),
+        fps=fps,
+        preprocessing=str(header["preprocessing"]),
+        source=str(header["source"]),
+        created_at=str(header["created_at"]),
+        episode_rule=str(header["episode"]),
+        sensitivity={str(kind): _severity(least) for kind, least in header["sensitivity"].items()},
+        fingerprint=fingerprint,
+    )
+
+
+def _gates(header: Any) -> list[Gate]:
+    """The gates of which a file holds something."""
+    if header["version"] < NAMED_GATES:
+        return [gate for gate in gates.GATES if gate.since <= header["version"]]
+    named = header["gates"]
+    if not isinstance(named, list) or not set(named) <= set(gates.names()) or gates.DRIFT not in named:
+        raise DamagedError(f"is of gates {named!r}; expected {gates.DRIFT} and others of {', '.join(gates.names())}")
+    return [gate for gate in gates.GATES if gate.name in named]
+
+
+def _episodes(header: Any) -> Episodes:
+    listed = header["episodes"]
+    episodes = Episodes(
+        tuple(str(entry["name"]) for entry in listed),
+        tuple(int(entry["frames"]) for entry in listed),
+        tuple(int(entry["samples"]) for entry in listed),
+    )
+    if not MIN_EPISODES <= len(episodes) <= MAX_EPISODES:
+        raise DamagedError(f"holds {len(episodes)} episodes; expected {MIN_EPISODES} to {MAX_EPISODES}")
+    rows = zip(episodes.frames, episodes.samples, strict=True)
+    if not all(0 < frames <= samples <= MAX_SAMPLES for frames, samples in rows):
+        raise DamagedError("contradicts itself (counts of episodes are out of order)")
+    return episodes
+
+
+def _columns(header: Any) -> Mapping[str, list[Any]]:
+    """What each episode has, by name; a name that one of them lacks is left out."""
+    listed = header["episodes"]
+    names = set.intersection(*(set(entry) for entry in listed))
+    return {name: [entry[name] for entry in listed] for name in names}
+
+
+def _severity(least: Any) -> int | None:
+    if least is not None and least not in range(1, SEVEREST + 1):
+        raise DamagedError(f"holds a sensitivity of {least!r}; expected a severity")
+    return None if least is None else int(least)
+
+
+def _mask(header: Any, arrays: dict[str, NDArray[Any]]) -> Mask | None:
+    if header["mask"] is None and not arrays["mask"].size:
+        return None
+    try:
+        return Mask.unpack(arrays["mask"], header["mask"])
+    except ValueError as problem:
+        raise DamagedError(f"holds a mask that {problem}") from problem
+
+
+def _brief(error: Exception) -> str:
+    if isinstance(error, zipfile.BadZipFile):
+        return "not a NumPy archive"
+    return (str(error).splitlines() or [""])[0][:120] or type(error).__name__
