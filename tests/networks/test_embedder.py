@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from sentinel_edge import assets
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.decoding import VideoReader, fit_frame
-from sentinel_edge.networks.embedder import Embedder
+from sentinel_edge.networks.embedder import Embedder, EmbeddingStream
 from tests.conftest import INCOMING
 
 
@@ -45,21 +46,27 @@ def test_fitting_is_close_to_exact_area_averaging() -> None:
 def test_a_stream_gives_what_single_calls_give_in_order(embedder: Embedder) -> None:
     with VideoReader(INCOMING) as video:
         frames = [embedder.fit(frame) for _, frame in islice(video, 11)]
-    streamed = dict(embedder.embed_stream((index, frame) for index, frame in enumerate(frames)))
-    assert list(streamed) == list(range(11))
-    for index, frame in enumerate(frames):
-        np.testing.assert_allclose(streamed[index], embedder.embed(frame[None])[0], atol=1e-4)
+    stream = EmbeddingStream(embedder)
+    streamed = [stream.take(frame) for frame in frames]
+    stream.close()
+    assert all(embedding.done() for embedding in streamed)
+    for embedding, frame in zip(streamed, frames, strict=True):
+        np.testing.assert_allclose(embedding.result(), embedder.embed(frame[None])[0], atol=1e-4)
 
 
-def test_an_error_in_the_middle_of_a_stream_ends_it(embedder: Embedder) -> None:
-    def frames() -> "object":
-        for index in range(20):
-            if index == 9:
-                raise OSError("the disk is gone")
-            yield index, np.zeros((224, 224, 3), np.uint8)
+def test_what_goes_wrong_in_the_background_reaches_whoever_waits(
+    embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> NDArray[np.float32]:
+        raise SentinelError("the model is broken")
 
-    with pytest.raises(OSError, match="the disk is gone"):
-        list(embedder.embed_stream(frames()))  # type: ignore[arg-type]
+    monkeypatch.setattr(embedder, "embed", broken)
+    stream = EmbeddingStream(embedder)
+    streamed = [stream.take(np.zeros((224, 224, 3), np.uint8)) for _ in range(5)]
+    stream.close()
+    for embedding in streamed:
+        with pytest.raises(SentinelError, match="the model is broken"):
+            embedding.result(timeout=60)
 
 
 @pytest.fixture
