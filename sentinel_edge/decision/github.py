@@ -1,46 +1,38 @@
 """What `gh` says is under way, read from the JSON it prints: runs of the retraining workflow, open calls for repair."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from sentinel_edge.decision.decision import Retraining
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.storage.documents import DocumentError, read_document
-from sentinel_edge.storage.schema import Schema, require_valid
+from sentinel_edge.storage.documents import DocumentError, Text, read_document
 
 RUNS_COMMAND = "gh run list --workflow retrain.yml --limit 100 --json databaseId,status,createdAt"
 PROPOSALS_COMMAND = "gh pr list --state open --limit 100 --json number,headRefName"
 PROPOSAL_BRANCH = "sentinel/retrain-"
 ISSUES_COMMAND = "gh issue list --label sentinel-repair --state open --limit 100 --json number,title"
-_RUNS: Schema = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "required": ["databaseId", "status", "createdAt"],
-        "properties": {
-            "databaseId": {"type": "integer"},
-            "status": {"type": "string", "minLength": 1},
-            "createdAt": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"},
-        },
-    },
-}
-_PROPOSALS: Schema = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "required": ["number", "headRefName"],
-        "properties": {"number": {"type": "integer"}, "headRefName": {"type": "string"}},
-    },
-}
-_ISSUES: Schema = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "required": ["number", "title"],
-        "properties": {"number": {"type": "integer"}, "title": {"type": "string"}},
-    },
-}
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    databaseId: int  # noqa: N815  (what `gh` calls it, as all that follow)
+    status: Text
+    createdAt: datetime  # noqa: N815
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposal:
+    number: int
+    headRefName: str  # noqa: N815
+
+
+@dataclass(frozen=True, slots=True)
+class _Issue:
+    number: int
+    title: str
 
 
 def read_retrainings(path: Path) -> tuple[Retraining, ...]:
@@ -51,15 +43,10 @@ def read_retrainings(path: Path) -> tuple[Retraining, ...]:
     Raises:
         SentinelError: The file is not such a list. What is under way is then unknown, and nothing may be called for.
     """
-    try:
-        return tuple(
-            Retraining(f"run {run['databaseId']}", _moment(run["createdAt"]), run["status"] == "completed")
-            for run in _read(path, _RUNS, RUNS_COMMAND)
-        )
-    except ValueError as error:
-        raise SentinelError(
-            f"{path} holds a time that is none: {error}; expected the output of `{RUNS_COMMAND}`"
-        ) from error
+    return tuple(
+        Retraining(f"run {run.databaseId}", _moment(run.createdAt), run.status == "completed")
+        for run in _read(path, tuple[_Run, ...], RUNS_COMMAND)
+    )
 
 
 def read_proposals(path: Path) -> tuple[str, ...]:
@@ -68,8 +55,8 @@ def read_proposals(path: Path) -> tuple[str, ...]:
     Raises:
         SentinelError: The file is not such a list.
     """
-    listed = _read(path, _PROPOSALS, PROPOSALS_COMMAND)
-    return tuple(f"pull request #{one['number']}" for one in listed if one["headRefName"].startswith(PROPOSAL_BRANCH))
+    listed = _read(path, tuple[_Proposal, ...], PROPOSALS_COMMAND)
+    return tuple(f"pull request #{one.number}" for one in listed if one.headRefName.startswith(PROPOSAL_BRANCH))
 
 
 def read_repairs(path: Path) -> dict[str, str]:
@@ -78,20 +65,17 @@ def read_repairs(path: Path) -> dict[str, str]:
     Raises:
         SentinelError: The file is not such a list.
     """
-    return {issue["title"]: f"issue #{issue['number']}" for issue in _read(path, _ISSUES, ISSUES_COMMAND)}
+    return {issue.title: f"issue #{issue.number}" for issue in _read(path, tuple[_Issue, ...], ISSUES_COMMAND)}
 
 
-def _read(path: Path, schema: Schema, command: str) -> Any:
+def _read(path: Path, kind: type[Kind], command: str) -> Kind:
     try:
-        document = read_document(path)
-        require_valid(document, schema)
+        return read_document(path, kind, exact=False)  # `gh` may tell more
     except OSError as error:
         raise SentinelError(f"cannot read {path}: {error.strerror}; expected the output of `{command}`") from error
     except DocumentError as error:
         raise SentinelError(f"{path} {error}; expected the output of `{command}`") from error
-    return document
 
 
-def _moment(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
+def _moment(time: datetime) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)

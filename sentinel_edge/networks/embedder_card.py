@@ -1,17 +1,15 @@
 """The JSON card beside an ONNX file: what the model is, what it takes and gives, and its checksum."""
 
 import hashlib
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.storage.documents import DocumentError, Sha256, read_document
 from sentinel_edge.storage.files import read_limited
 
-CARD_VERSION = 1
 MAX_MODEL_BYTES = 2**31
-MAX_CARD_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +22,21 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelCard:
-    """What the runtime needs of a model's card."""
+class Frames(Tensor):
+    """The input: pictures, whose channels can be in one order only."""
 
+    color: Literal["RGB"] = "RGB"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What the runtime needs of a model's card; a card says more, for people."""
+
+    schema_version: Literal[1] = field(kw_only=True)
+    kind: Literal["embedder"] = field(default="embedder", kw_only=True)
     name: str
-    sha256: str
-    input: Tensor
+    sha256: Sha256
+    input: Frames
     output: Tensor
 
 
@@ -45,15 +52,15 @@ def load_model(path: Path) -> tuple[bytes, ModelCard]:
     card_path = path.with_suffix(".json")
     model = read_model(path, "run `make export` or pass --model")
     try:
-        card = _parse(json.loads(read_limited(card_path, MAX_CARD_BYTES)))
+        card = read_document(card_path, ModelCard, exact=False)
     except OSError as error:
         raise SentinelError(
             f"cannot read model card {card_path}: {error.strerror}; expected a card beside the model"
         ) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except DocumentError as problem:
         raise SentinelError(
-            f"model card {card_path} is not a version {CARD_VERSION} card ({error}); export the model again"
-        ) from error
+            f"model card {card_path} is not a version 1 card: it {problem}; export the model again"
+        ) from problem
     require_checksum(path, model, card.sha256, "restore the file or export the model again")
     return model, card
 
@@ -81,23 +88,3 @@ def require_checksum(path: Path, model: bytes, expected: str, remedy: str) -> No
         raise SentinelError(
             f"model {path} does not match its card: sha256 {found[:12]}… found, {expected[:12]}… expected; {remedy}"
         )
-
-
-def _parse(document: Any) -> ModelCard:
-    if document["schema_version"] != CARD_VERSION:
-        raise ValueError(f"schema_version {document['schema_version']!r}")
-    color = document["input"].get("color", "RGB")
-    if color != "RGB":
-        raise ValueError(f"color {color!r}, only 'RGB' is made")
-    if document.get("kind", "embedder") != "embedder":
-        raise ValueError(f"kind {document['kind']!r}, expected 'embedder'")
-    return ModelCard(
-        name=str(document["name"]),
-        sha256=str(document["sha256"]),
-        input=_tensor(document["input"]),
-        output=_tensor(document["output"]),
-    )
-
-
-def _tensor(document: Any) -> Tensor:
-    return Tensor(str(document["name"]), str(document["dtype"]), tuple(document["shape"]))

@@ -1,21 +1,36 @@
 """The JSON card of a frame interpolator: what it is, what its graph takes and gives, and where it came from."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
+
+from msgspec import to_builtins
 
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.networks.embedder_card import read_model, require_checksum
-from sentinel_edge.storage.documents import DocumentError, Fields, read_document, written
+from sentinel_edge.storage.documents import (
+    Amount,
+    DocumentError,
+    Moment,
+    Number,
+    Sha256,
+    Text,
+    Texts,
+    fitting,
+    read_document,
+    typed,
+    whole,
+    written,
+)
 from sentinel_edge.storage.files import write_atomically
 
-CARD_VERSION = 1
-KIND = "interpolator"
 CARD_FILE = "card.json"
 MAX_VERSION = 999_999
-MAX_MULTIPLE = 512
+
+Version = Annotated[int, whole(1, MAX_VERSION)]
+"""The number of a version in a registry."""
 
 
 class Layout(StrEnum):
@@ -46,13 +61,19 @@ class Graph:
         multiple_of: Height and width the graph needs are multiples of this; the caller's pictures are padded.
     """
 
-    first: str = "first"
-    last: str = "last"
-    output: str = "middle"
+    first: Text = "first"
+    last: Text = "last"
+    output: Text = "middle"
     layout: Layout = Layout.NHWC
     dtype: Dtype = Dtype.UINT8
-    scale: int = 255
-    multiple_of: int = 1
+    scale: Literal[255, 1] = 255
+    multiple_of: Annotated[int, whole(1, 512)] = 1
+
+    def __post_init__(self) -> None:
+        if self.first == self.last:
+            raise DocumentError(f"has {self.first!r} for both graph.first and graph.last; expected two inputs")
+        if self.dtype is Dtype.UINT8 and self.scale != 255:
+            raise DocumentError("has graph.scale 1 with graph.dtype uint8; expected scale 255, or dtype float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +89,12 @@ class Training:
         seconds: Wall time.
     """
 
-    sources: tuple[str, ...]
-    fingerprint: str
-    triplets: int
-    seed: int
-    steps: int
-    seconds: float
+    sources: Texts
+    fingerprint: Sha256
+    triplets: Annotated[int, whole(1, 10**12)]
+    seed: Annotated[int, whole(0, 2**63 - 1)]
+    steps: Annotated[int, whole(0, 10**12)]
+    seconds: Amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +102,8 @@ class InterpolatorCard:
     """Everything that is known of an interpolator beside its ONNX file.
 
     Attributes:
+        schema_version: Of cards of this kind.
+        kind: What tells it from other models' cards.
         name: Of the network.
         sha256: Of the ONNX file.
         created_at: ISO 8601, UTC.
@@ -94,17 +117,23 @@ class InterpolatorCard:
         parent_sha256: That version's ONNX file; None for one trained from scratch.
     """
 
-    name: str
-    sha256: str
-    created_at: str
-    code_version: str
-    description: str
+    schema_version: Literal[1] = field(default=1, kw_only=True)
+    kind: Literal["interpolator"] = field(default="interpolator", kw_only=True)
+    name: Annotated[str, fitting(r"[^\s/][^\n/]{0,99}", "a name without slashes, at most 100 characters")]
+    sha256: Sha256
+    created_at: Moment
+    code_version: Text
+    description: Text
     graph: Graph = field(default_factory=Graph)
     training: Training | None = None
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    version: int | None = None
-    parent: int | None = None
-    parent_sha256: str | None = None
+    metrics: Mapping[str, Number] = field(default_factory=dict)
+    version: Version | None = None
+    parent: Version | None = None
+    parent_sha256: Sha256 | None = None
+
+    def __post_init__(self) -> None:
+        if self.parent is not None and self.parent_sha256 is None:
+            raise DocumentError(f"has parent {self.parent} without parent_sha256; expected both, or neither")
 
     def to_json(self) -> bytes:
         """The card as it is written: sorted, readable JSON.
@@ -112,15 +141,11 @@ class InterpolatorCard:
         Raises:
             SentinelError: A field is not what a card may hold; a card that was written can be loaded.
         """
-        fields = asdict(replace(self, metrics={}))
-        document = {"schema_version": CARD_VERSION, "kind": KIND, **fields, "metrics": dict(self.metrics)}
-        if self.training:
-            document["training"]["sources"] = list(self.training.sources)
         try:
-            _parse(document)
+            typed(to_builtins(self), InterpolatorCard)
         except DocumentError as problem:
             raise SentinelError(f"the card of {self.name} {problem}") from problem
-        return written(document)
+        return written(self)
 
 
 def card_beside(model: Path) -> Path:
@@ -136,7 +161,7 @@ def load_card(path: Path) -> InterpolatorCard:
         SentinelError: It cannot be read or is not a card: the file, what was found, what was expected.
     """
     try:
-        return _parse(read_document(path))
+        return read_document(path, InterpolatorCard)
     except OSError as error:
         raise SentinelError(
             f"cannot read model card {path}: {error.strerror}; expected {CARD_FILE}, or a card under the model's own "
@@ -174,57 +199,3 @@ def load_interpolator(model: Path) -> tuple[bytes, InterpolatorCard]:
     card = load_card(card_beside(model))
     require_checksum(model, content, card.sha256, "restore the file, or use another version")
     return content, card
-
-
-def _parse(document: Any) -> InterpolatorCard:
-    fields = Fields(document)
-    fields.one_of("schema_version", CARD_VERSION)
-    fields.one_of("kind", KIND)
-    card = InterpolatorCard(
-        name=fields.text("name", r"[^\s/][^\n/]{0,99}", "a name without slashes, at most 100 characters"),
-        sha256=fields.sha256("sha256"),
-        created_at=fields.time("created_at"),
-        code_version=fields.text("code_version"),
-        description=fields.text("description"),
-        graph=_graph(fields.fields("graph")),
-        training=None if fields.absent("training") else _training(fields.fields("training")),
-        metrics=fields.numbers("metrics"),
-        version=None if fields.absent("version") else fields.whole("version", 1, MAX_VERSION),
-        parent=None if fields.absent("parent") else fields.whole("parent", 1, MAX_VERSION),
-        parent_sha256=None if fields.absent("parent_sha256") else fields.sha256("parent_sha256"),
-    )
-    fields.done()
-    if card.parent is not None and card.parent_sha256 is None:
-        raise DocumentError(f"has parent {card.parent} without parent_sha256; expected both, or neither")
-    return card
-
-
-def _graph(fields: Fields) -> Graph:
-    graph = Graph(
-        first=fields.text("first"),
-        last=fields.text("last"),
-        output=fields.text("output"),
-        layout=Layout(fields.one_of("layout", *map(str, Layout))),
-        dtype=Dtype(fields.one_of("dtype", *map(str, Dtype))),
-        scale=fields.one_of("scale", 255, 1),
-        multiple_of=fields.whole("multiple_of", 1, MAX_MULTIPLE),
-    )
-    fields.done()
-    if graph.first == graph.last:
-        raise DocumentError(f"has {graph.first!r} for both graph.first and graph.last; expected two inputs")
-    if graph.dtype is Dtype.UINT8 and graph.scale != 255:
-        raise DocumentError("has graph.scale 1 with graph.dtype uint8; expected scale 255, or dtype float32")
-    return graph
-
-
-def _training(fields: Fields) -> Training:
-    training = Training(
-        sources=fields.texts("sources"),
-        fingerprint=fields.sha256("fingerprint"),
-        triplets=fields.whole("triplets", 1, 10**12),
-        seed=fields.whole("seed", 0, 2**63 - 1),
-        steps=fields.whole("steps", 0, 10**12),
-        seconds=fields.number("seconds", 0.0),
-    )
-    fields.done()
-    return training

@@ -10,18 +10,29 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from msgspec import to_builtins
 
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.promotion.paired import BLOCK_S, MIN_TRIPLETS, Decision, Plan
-from sentinel_edge.storage.documents import DocumentError, Fields, written
-from sentinel_edge.storage.files import read_limited, write_atomically
+from sentinel_edge.storage.documents import (
+    Amount,
+    DocumentError,
+    Number,
+    Sha256,
+    Text,
+    read_document,
+    typed,
+    whole,
+    written,
+)
+from sentinel_edge.storage.files import write_atomically
 
-KIND = "sentinel-edge canary"
-STATE_VERSION = 1
 MAX_STATE_BYTES = 2**26
 _ANEW = "or begin anew with --restart"
-_MANY = 10**12
+
+Count = Annotated[int, whole(0, 10**12)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +45,8 @@ class Settings:
         plan: Of the sequential test.
     """
 
-    share: str = "0.2"
-    block_s: float = BLOCK_S
+    share: Text = "0.2"
+    block_s: Amount = BLOCK_S
     plan: Plan = field(default_factory=Plan)
 
 
@@ -43,8 +54,8 @@ class Settings:
 class Pair:
     """SHA-256 of the two models."""
 
-    champion: str
-    challenger: str
+    champion: Sha256
+    challenger: Sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +69,9 @@ class ClipState:
         finished: Whether its end was reached.
     """
 
-    name: str
-    sha256: str
-    next_block: int = 0
+    name: Text
+    sha256: Sha256
+    next_block: Count = 0
     finished: bool = False
 
 
@@ -81,16 +92,16 @@ class Block:
         slower: Triplets at which the challenger was too slow (`side_by_side.is_slower`).
     """
 
-    clip: str
-    number: int
-    triplets: int
-    champion_db: float
-    challenger_db: float
-    served_db: float
-    difference_db: float
-    served_by_challenger: tuple[float, ...]
-    latency_ratio: float
-    slower: int
+    clip: Text
+    number: Count
+    triplets: Annotated[int, whole(1, 10**12)]
+    champion_db: Number
+    challenger_db: Number
+    served_db: Number
+    difference_db: Number
+    served_by_challenger: tuple[Number, ...]
+    latency_ratio: Amount
+    slower: Count
 
     @property
     def counts(self) -> bool:
@@ -116,7 +127,7 @@ class CanaryState:
     settings: Settings
     clips: tuple[ClipState, ...] = ()
     blocks: tuple[Block, ...] = ()
-    silent: Mapping[str, int] = field(default_factory=dict)
+    silent: Mapping[str, Count] = field(default_factory=dict)
     decision: Decision | None = None
     reason: str = ""
 
@@ -161,6 +172,25 @@ class CanaryState:
                 )
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A state as it is kept.
+
+    Attributes:
+        content: The state; looked at once it is known to be what was written.
+        sha256: Of the content.
+    """
+
+    kind: Literal["sentinel-edge canary"] = field(default="sentinel-edge canary", kw_only=True)
+    schema_version: Literal[1] = field(default=1, kw_only=True)
+    content: Any
+    sha256: Sha256
+
+    def __post_init__(self) -> None:
+        if self.sha256 != _checksum(self.content):
+            raise DocumentError("does not match its checksum: it was damaged or edited")
+
+
 def clip_sha256(path: Path) -> str:
     """Checksum of a clip's file, whatever its size.
 
@@ -178,7 +208,7 @@ def load_state(path: Path) -> CanaryState | None:
         SentinelError: It cannot be read, is damaged, or is no canary's state.
     """
     try:
-        return _parse(json.loads(read_limited(path, MAX_STATE_BYTES)))
+        return typed(read_document(path, _File, limit=MAX_STATE_BYTES).content, CanaryState)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -187,10 +217,6 @@ def load_state(path: Path) -> CanaryState | None:
         ) from error
     except DocumentError as problem:
         raise SentinelError(f"canary state {path} {problem}; name another file with --state, {_ANEW}") from problem
-    except (ValueError, RecursionError) as error:
-        raise SentinelError(
-            f"canary state {path} is not JSON; it was damaged, or is another file: name another with --state, {_ANEW}"
-        ) from error
 
 
 def save_state(state: CanaryState, path: Path) -> None:
@@ -199,11 +225,10 @@ def save_state(state: CanaryState, path: Path) -> None:
     Raises:
         SentinelError: It cannot be written; the one before is untouched.
     """
-    content = asdict(state)
-    document = {"schema_version": STATE_VERSION, "kind": KIND, "content": content, "sha256": _checksum(content)}
+    content = to_builtins(state)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, written(document))
+        write_atomically(path, written(_File(content, _checksum(content))))
     except OSError as error:
         raise SentinelError(
             f"cannot write canary state {path}: {error.strerror or error}; the champion stays, and what was written "
@@ -216,72 +241,4 @@ def _flat(settings: Settings) -> dict[str, object]:
 
 
 def _checksum(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
-
-
-def _parse(document: Any) -> CanaryState:
-    fields = Fields(document)
-    fields.one_of("kind", KIND)
-    fields.one_of("schema_version", STATE_VERSION)
-    content = fields.take("content")
-    if fields.sha256("sha256") != _checksum(content):
-        raise DocumentError("does not match its checksum: it was damaged or edited")
-    fields.done()
-    return _state(Fields(content))
-
-
-def _state(fields: Fields) -> CanaryState:
-    pair, settings = fields.fields("pair"), fields.fields("settings")
-    plan = settings.fields("plan")
-    decision = fields.take("decision")
-    silent = fields.numbers("silent")
-    return CanaryState(
-        pair=Pair(pair.sha256("champion"), pair.sha256("challenger")),
-        settings=Settings(
-            share=settings.text("share"),
-            block_s=settings.number("block_s", 0.0),
-            plan=Plan(
-                alpha=plan.number("alpha", 0.0),
-                clip_db=plan.number("clip_db", 0.0),
-                worthwhile_db=plan.number("worthwhile_db"),
-                maximum=plan.whole("maximum", 1, _MANY),
-            ),
-        ),
-        clips=tuple(map(_clip, _list(fields.take("clips")))),
-        blocks=tuple(map(_block, _list(fields.take("blocks")))),
-        silent={reason: int(count) for reason, count in silent.items()},
-        decision=None if decision is None else Decision(str(decision)),
-        reason=fields.text("reason", r"(?s).*"),
-    )
-
-
-def _clip(document: object) -> ClipState:
-    fields = Fields(document, "clips")
-    return ClipState(
-        name=fields.text("name"),
-        sha256=fields.sha256("sha256"),
-        next_block=fields.whole("next_block", 0, _MANY),
-        finished=bool(fields.take("finished")),
-    )
-
-
-def _block(document: object) -> Block:
-    fields = Fields(document, "blocks")
-    return Block(
-        clip=fields.text("clip"),
-        number=fields.whole("number", 0, _MANY),
-        triplets=fields.whole("triplets", 1, _MANY),
-        champion_db=fields.number("champion_db"),
-        challenger_db=fields.number("challenger_db"),
-        served_db=fields.number("served_db"),
-        difference_db=fields.number("difference_db"),
-        served_by_challenger=tuple(map(float, _list(fields.take("served_by_challenger")))),
-        latency_ratio=fields.number("latency_ratio", 0.0),
-        slower=fields.whole("slower", 0, _MANY),
-    )
-
-
-def _list(value: object) -> list[Any]:
-    if not isinstance(value, list):
-        raise DocumentError("has something else where a list was expected")
-    return value
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -14,10 +14,13 @@ the Royal Statistical Society B 86 (2024), 1-27.
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special  # scipy.stats would add a second to every start
+
+from sentinel_edge.storage.documents import Amount, Number, whole
 
 BLOCK_S = 2.0
 """Seconds of one block: several times the autocorrelation time of two alike interpolators' difference."""
@@ -87,10 +90,10 @@ class Plan:
         maximum: Blocks after which a challenger that is still not proven is rolled back.
     """
 
-    alpha: float = 0.05
-    clip_db: float = 0.7
-    worthwhile_db: float = 0.2
-    maximum: int = 60
+    alpha: Amount = 0.05
+    clip_db: Amount = 0.7
+    worthwhile_db: Number = 0.2
+    maximum: Annotated[int, whole(1, 10**12)] = 60
 
 
 @dataclass(frozen=True, slots=True)

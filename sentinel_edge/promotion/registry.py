@@ -17,28 +17,28 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
+from msgspec import Meta
 
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.networks.embedder_card import read_model, require_checksum
 from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.networks.interpolator_card import (
     CARD_FILE,
-    MAX_VERSION,
     InterpolatorCard,
+    Version,
     load_card,
     load_interpolator,
 )
-from sentinel_edge.storage.documents import DocumentError, Fields, read_document, written
+from sentinel_edge.storage.documents import DocumentError, Moment, read_document, written
 from sentinel_edge.storage.files import write_atomically
 
-FORMAT = "sentinel-edge registry"
-FORMAT_VERSION = 1
 POINTERS_FILE = "registry.json"
 MODEL_FILE = "model.onnx"
 MAX_EARLIER = 100
@@ -66,8 +66,8 @@ class Role(StrEnum):
 class Pointer:
     """A version and since when it holds its place (ISO 8601, UTC)."""
 
-    version: int
-    since: str
+    version: Version
+    since: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +75,26 @@ class Pointers:
     """Who holds which place.
 
     Attributes:
+        format: What tells the file from others.
+        format_version: Of that format.
         champion: The version in service; None before the first promotion.
         challenger: The one that wants to replace it, if any.
         earlier: Champions of before, the last one last: where a rollback goes.
     """
 
+    format: Literal["sentinel-edge registry"] = field(default="sentinel-edge registry", kw_only=True)
+    format_version: Literal[1] = field(default=1, kw_only=True)
     champion: Pointer | None = None
     challenger: Pointer | None = None
-    earlier: tuple[Pointer, ...] = ()
+    earlier: Annotated[
+        tuple[Pointer, ...], Meta(max_length=MAX_EARLIER, description=f"a list of at most {MAX_EARLIER} versions")
+    ] = ()
+
+    def __post_init__(self) -> None:
+        if self.champion and self.challenger and self.champion.version == self.challenger.version:
+            raise DocumentError(
+                f"has version {self.champion.version} as champion and as challenger; expected two versions"
+            )
 
     def role(self, version: int) -> Role:
         """What a version is."""
@@ -140,7 +152,7 @@ class Registry:
         """
         path = self.folder / POINTERS_FILE
         try:
-            return _parse(read_document(path))
+            return read_document(path, Pointers)
         except FileNotFoundError as error:
             if self.folder.is_dir():
                 return Pointers()
@@ -467,9 +479,7 @@ class Registry:
         _flush_folder(self.folder)
 
     def _point(self, pointers: Pointers) -> None:
-        document = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(pointers)}
-        document["earlier"] = [asdict(one) for one in pointers.earlier]
-        write_atomically(self.folder / POINTERS_FILE, written(document))
+        write_atomically(self.folder / POINTERS_FILE, written(pointers))
         _flush_folder(self.folder)
 
     def _standing(self) -> str:
@@ -477,28 +487,6 @@ class Registry:
             return f"the champion is {_called(self.pointers().champion)}"
         except SentinelError:
             return "there is no champion"
-
-
-def _parse(document: object) -> Pointers:
-    fields = Fields(document)
-    fields.one_of("format", FORMAT)
-    fields.one_of("format_version", FORMAT_VERSION)
-    champion = None if fields.absent("champion") else _pointer(fields.fields("champion"))
-    challenger = None if fields.absent("challenger") else _pointer(fields.fields("challenger"))
-    earlier = fields.take("earlier")
-    if not isinstance(earlier, list) or len(earlier) > MAX_EARLIER:
-        raise DocumentError(f"does not have a list for earlier; expected one of at most {MAX_EARLIER} versions")
-    pointers = Pointers(champion, challenger, tuple(_pointer(Fields(one, "earlier")) for one in earlier))
-    fields.done()
-    if champion and challenger and champion.version == challenger.version:
-        raise DocumentError(f"has version {champion.version} as champion and as challenger; expected two versions")
-    return pointers
-
-
-def _pointer(fields: Fields) -> Pointer:
-    pointer = Pointer(fields.whole("version", 1, MAX_VERSION), fields.time("since"))
-    fields.done()
-    return pointer
 
 
 def _require_working(model: Path) -> None:

@@ -19,7 +19,9 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.cli import run as cli
 from sentinel_edge.decision.decide import DecideOptions, Outcome, answer
 from sentinel_edge.decision.decision import Guards, Policy
+from sentinel_edge.decision.github import read_repairs, read_retrainings
 from sentinel_edge.decision.history import MAX_ENTRIES, Action, read_history
+from sentinel_edge.errors import SentinelError
 from sentinel_edge.verdict.verdict import EXIT_CODES, Status
 from tests.command import complaint, run_cli
 from tests.material.verdicts import made, write_verdict
@@ -170,6 +172,19 @@ def test_only_what_the_call_needs_to_know_must_be_known(tmp_path: Path) -> None:
     assert held.decision.guard == "switched off"
 
 
+def test_gh_may_tell_more_than_it_was_asked_for_but_not_less(tmp_path: Path) -> None:
+    (tmp_path / "issues.json").write_text(
+        '[{"number": 12, "title": "Camera needs repair: fog", "labels": [{"id": 1}]}]'
+    )
+    assert read_repairs(tmp_path / "issues.json") == {"Camera needs repair: fog": "issue #12"}
+    (tmp_path / "issues.json").write_text('[{"number": 12}]')
+    with pytest.raises(SentinelError, match=r"has no \[0\]\.title; expected the output of `gh issue list"):
+        read_repairs(tmp_path / "issues.json")
+    (tmp_path / "runs.json").write_text('[{"databaseId": 1, "status": "queued", "createdAt": "2026-02-30T00:00:00Z"}]')
+    with pytest.raises(SentinelError, match=r'has \[0\]\.createdAt "2026-02-30T00:00:00Z"; expected a time'):
+        read_retrainings(tmp_path / "runs.json")
+
+
 def test_an_open_issue_is_not_opened_again(tmp_path: Path) -> None:
     (tmp_path / "issues.json").write_text('[{"number": 12, "title": "Camera needs repair: fog"}]')
     assert answered(tmp_path, Status.FAIL, Cause.FOG, repairs=tmp_path / "issues.json").decision.guard == "already open"
@@ -187,6 +202,15 @@ def test_a_damaged_history_begins_anew_and_says_so(content: str, tmp_path: Path)
     assert "begins anew" in complaint(done.stderr)
     assert "begins anew" in (tmp_path / "out" / "summary.md").read_text()
     assert len(read_history(tmp_path / "history.json").entries) == 1
+
+
+def test_a_check_that_gave_no_score_is_remembered_with_all_before_it(tmp_path: Path) -> None:
+    """Its verdict has a threshold all the same."""
+    answered(tmp_path, Status.FAIL)
+    answered(tmp_path, Status.ERROR, days=1)
+    history = read_history(tmp_path / "memory/history.json")
+    assert history.lost == ""
+    assert [entry.status for entry in history.entries] == [Status.FAIL, Status.ERROR]
 
 
 def test_the_same_check_decided_twice_counts_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -87,6 +88,24 @@ def test_a_model_that_is_not_its_cards_is_refused(model_copy: Path) -> None:
     model_copy.write_bytes(content)
     with pytest.raises(SentinelError, match=r"does not match its card: sha256 .* found, .* expected"):
         Embedder(model_copy)
+
+
+def test_a_card_may_say_more_and_leave_out_what_goes_without_saying(model_copy: Path) -> None:
+    card = model_copy.with_suffix(".json")
+    document = json.loads(card.read_text())
+    named = {"name": document["input"]["name"], "dtype": "uint8", "shape": document["input"]["shape"]}
+    needed = {key: document[key] for key in ("schema_version", "name", "sha256", "output")} | {"input": named}
+    for enough in (needed, needed | {"licence": {"of": ["weights"]}, "input": named | {"mean": 0.5}}):
+        card.write_text(json.dumps(enough))
+        assert Embedder(model_copy).dimensions == 1280
+    for wrong, said in (
+        ({"input": named | {"color": "BGR"}}, "input.color \"BGR\"; expected 'RGB'"),
+        ({"kind": "interpolator"}, "kind \"interpolator\"; expected 'embedder'"),
+        ({"sha256": None}, "sha256 null; expected a SHA-256"),
+    ):
+        card.write_text(json.dumps(needed | wrong))
+        with pytest.raises(SentinelError, match=f"is not a version 1 card: it has {re.escape(said)}"):
+            Embedder(model_copy)
 
 
 def test_missing_or_unreadable_cards_and_models_are_one_clear_line(model_copy: Path) -> None:

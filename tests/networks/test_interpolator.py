@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_the_answer_stays_between_black_and_white(tmp_path: Path, pair: Pair) ->
 @pytest.mark.parametrize("scale", [1, 255])
 @pytest.mark.parametrize(("batch", "multiple"), [("batch", 1), ("batch", 16), (1, 16)])
 def test_a_foreign_network_is_used_through_its_card_alone(  # noqa: PLR0917  (each is one thing to combine)
-    tmp_path: Path, pair: Pair, layout: Layout, scale: int, multiple: int, batch: int | str
+    tmp_path: Path, pair: Pair, layout: Layout, scale: Literal[1, 255], multiple: int, batch: int | str
 ) -> None:
     sizes: list[int | str] = [batch, "h", "w", 3] if layout is Layout.NHWC else [batch, 3, "h", "w"]
     content = tiny_graph(layout=layout, dtype=Dtype.FLOAT32, takes=sizes, gives=sizes)

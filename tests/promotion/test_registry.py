@@ -268,7 +268,10 @@ EDITS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         "has version 2 as champion and as challenger",
     ),
     "more": (lambda text: edited(text, canary=1), 'has "canary", which is no known field'),
-    "nothing earlier": (lambda text: edited(text, earlier=None), "does not have a list for earlier"),
+    "nothing earlier": (
+        lambda text: edited(text, earlier=None),
+        "has earlier null; expected a list of at most 100 versions",
+    ),
 }
 
 

@@ -1,6 +1,5 @@
 """What is read is held against its schema, exactly as a JSON Schema library would hold it."""
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from sentinel_edge.storage.documents import DocumentError
 from sentinel_edge.storage.schema import require_valid
 from sentinel_edge.verdict.reading import read_verdict
 from sentinel_edge.verdict.verdict import SCHEMA_PATH, Status, error_verdict
+from tests.material.documents import changed, places
 from tests.material.verdicts import verdict_document
 
 SCHEMA = json.loads(SCHEMA_PATH.read_text())
@@ -32,31 +32,6 @@ def valid(document: object) -> bool:
     except DocumentError:
         return False
     return True
-
-
-def places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a document: the keys that lead there."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [here, *(place for key, entry in inside for place in places(entry, (*here, key)))]
-
-
-def changed(document: dict[str, Any], place: tuple[Any, ...], how: str, value: Any) -> Any:
-    """A copy in which one place was replaced, removed, or given another field."""
-    if not place:
-        return value
-    made = copy.deepcopy(document)
-    holder = made
-    for key in place[:-1]:
-        holder = holder[key]
-    if how == "remove":
-        del holder[place[-1]]
-    elif how == "add" and isinstance(holder[place[-1]], dict):
-        holder[place[-1]]["another"] = value
-    elif how == "add" and isinstance(holder[place[-1]], list):
-        holder[place[-1]].append(value)
-    else:
-        holder[place[-1]] = value
-    return made
 
 
 @pytest.mark.parametrize("status", WHOLE)
