@@ -157,6 +157,10 @@ lint: $(VENV)/installed ## style, types, Dockerfile, shell scripts and workflows
 	    else echo 'shellcheck: left out, it has no wheel for this platform'; fi
 	@$(PYTHON) -m pytest -q tests/workflows/test_lint.py && echo 'actionlint, zizmor, schemas: the workflows are clean'
 
+.PHONY: schema
+schema: $(VENV)/installed ## write the published JSON Schema of a verdict again, from the types
+	@$(PYTHON) -m tests.material.published_schema
+
 .PHONY: lock
 lock: $(LOCK_VENV)/installed ## write the lock files again; UPGRADE=1 takes the newest versions
 	@for pair in pyproject.toml:requirements/runtime requirements/build.in:requirements/build \

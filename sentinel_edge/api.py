@@ -21,6 +21,7 @@ from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Footage, Skipped, find_footage
 from sentinel_edge.footage.given import GivenFrames
 from sentinel_edge.footage.mask import load_mask
+from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.footage.sampling import EvenSample
 from sentinel_edge.footage.window import WINDOW_LIMIT, Window, join
 from sentinel_edge.gates.protocol import Models
@@ -56,7 +57,7 @@ EXPECTED = (
 def build_baseline(
     source: Source,
     *,
-    fps: float = learning.DEFAULT_FPS,
+    fps: float = DEFAULT_FPS,
     episode: str | int | None = None,
     mask: str | Path | None = None,
     model: str | Path | None = None,

@@ -14,11 +14,9 @@ from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Footage, Skipped
 from sentinel_edge.footage.decoding import PREPROCESSING
 from sentinel_edge.footage.mask import Mask
+from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.footage.window import Recorder, read_window, require_readable
 from sentinel_edge.gates.protocol import MIN_EPISODES, MIN_FRAMES, Episodes, Models
-
-DEFAULT_FPS = 5.0
-"""Samples a second of video: dense enough for clips of half a minute; longer footage is thinned anyway."""
 
 
 def build_baseline(

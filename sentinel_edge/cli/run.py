@@ -31,7 +31,7 @@ from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.baseline.describe import as_text, describe
 from sentinel_edge.baseline.episodes import Rule
 from sentinel_edge.baseline.file import load_baseline, save_baseline
-from sentinel_edge.baseline.learning import DEFAULT_FPS, build_baseline, extend_baseline
+from sentinel_edge.baseline.learning import build_baseline, extend_baseline
 from sentinel_edge.causes import Cause
 from sentinel_edge.cli.arguments import Flag, canonical, methods, wanted_help
 from sentinel_edge.cli.model_commands import Answer, ModelCommands
@@ -58,6 +58,7 @@ from sentinel_edge.errors import SentinelError, UsageError, one_line
 from sentinel_edge.excerpt.excerpt import DEFAULT_MEGABYTES, DEFAULT_SECONDS, MEGABYTE, take_excerpt
 from sentinel_edge.footage.clips import Skipped, find_footage
 from sentinel_edge.footage.mask import load_mask
+from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.gates.protocol import MIN_EPISODES, Models
 from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.networks.embedder import Embedder

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sentinel_edge import gates
 from sentinel_edge.decision.decision import Decision, Guards, Surroundings, decide, disagreement
 from sentinel_edge.decision.github import read_proposals, read_repairs, read_retrainings
 from sentinel_edge.decision.history import Action, Entry, read_history, write_history
@@ -131,7 +132,7 @@ def _decide(
 ) -> tuple[Verdict | None, Decision, tuple[Entry, ...]]:
     """The verdict where there is one to trust, what it calls for, and the checks before it."""
     try:
-        verdict = read_verdict(options.verdict)
+        verdict = read_verdict(options.verdict, gates.numbers())
     except SentinelError as error:
         ended = f" (the check ended with exit code {options.exit_code})" if options.exit_code else ""
         return None, Decision(Action.ERROR, f"{error}{ended}"), entries

@@ -24,12 +24,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge.baseline.learning import DEFAULT_FPS
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.excerpt.packets import PacketCutter, survey_packets
 from sentinel_edge.footage.clips import Clip, Footage, Skipped, find_footage
 from sentinel_edge.footage.decoding import Unreadable, VideoReader, read_image
 from sentinel_edge.footage.lossless import LosslessVideo, encode_png
+from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.storage.files import staged_folder
 
 MEGABYTE = 1_000_000

@@ -78,6 +78,8 @@ def _complete(waiting: deque[_Waiting]) -> Iterator[Sample]:
         yield waiting.popleft().done()
 
 
+DEFAULT_FPS = 5.0
+"""Samples a second of video: dense enough for clips of half a minute; longer footage is thinned anyway."""
 CUT_SHORT_SHARE = 0.05
 """A video that ends with more than this share of its promised duration missing is reported as cut short."""
 

@@ -4,13 +4,16 @@ Everybody else asks the table (`gates.GATES`, at the time of asking) and knows n
 stands below it.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from sentinel_edge.gates.embedding.calibration import ALPHA, THRESHOLD
 from sentinel_edge.gates.embedding.gate import EmbeddingGate, most_varied
 from sentinel_edge.gates.performance.gate import PerformanceGate
 from sentinel_edge.gates.protocol import Gate, Settings
 from sentinel_edge.gates.quality.gate import MAX_FURTHEST, QualityGate
 
-__all__ = ["DRIFT", "GATES", "MAX_FURTHEST", "SETTINGS", "names", "thinned"]
+__all__ = ["DRIFT", "GATES", "MAX_FURTHEST", "SETTINGS", "names", "numbers", "thinned"]
 
 GATES: tuple[Gate, ...] = (EmbeddingGate(), QualityGate(), PerformanceGate())
 """In the order in which they are told, and in which their causes are."""
@@ -23,6 +26,11 @@ SETTINGS: Settings = {"threshold": THRESHOLD, "alpha": ALPHA}
 
 thinned = most_varied
 """Which episodes a baseline gives up when there are too many."""
+
+
+def numbers() -> dict[str, Mapping[str, Any]]:
+    """What each gate's results hold, for whoever reads them back."""
+    return {gate.name: gate.numbers for gate in GATES}
 
 
 def names() -> tuple[str, ...]:

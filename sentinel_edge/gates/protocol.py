@@ -208,12 +208,14 @@ class Gate(ABC):
         name: In verdicts, options and files.
         since: The version of the baseline file from which it is kept there.
         arrays: Names of the arrays it keeps there.
+        numbers: Types of what its results hold beyond status and score (`GateResult.numbers`), by name.
         watches_model: Whether it judges the watched model, and is left out where none is.
     """
 
     name: str
     since: int
     arrays: tuple[str, ...]
+    numbers: Mapping[str, Any] = {}
     watches_model: bool = False
 
     @abstractmethod

@@ -147,7 +147,10 @@ def _typed(value: Any, kind: Any, place: str, exact: bool) -> Any:
         return _record(_checked(value, dict[str, Any], meta, place, _OBJECT), kind, place, exact)
     if get_origin(kind) is Mapping:
         found = _checked(value, dict[str, Any], meta, place, _OBJECT)
-        one = get_args(kind)[1]
+        names, one = get_args(kind)
+        if names is not str:
+            for name in found:
+                _checked(name, names, Meta(), f"{place} (a name)", _expected(names))
         return {name: _typed(found[name], one, _inside(place, name[:_SHOWN]), exact) for name in sorted(found)}
     if get_origin(kind) is tuple:
         found = _checked(value, tuple[Any, ...], meta, place, "a list")

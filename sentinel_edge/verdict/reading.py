@@ -1,52 +1,98 @@
 """A verdict read back, as strictly as it was promised: for whoever acts on one that another process wrote."""
 
-import json
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import dataclass, make_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, Literal, Optional
 
-from sentinel_edge.causes import Cause
+from msgspec import Meta
+
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.clips import Skipped
-from sentinel_edge.storage.documents import DocumentError, read_document
-from sentinel_edge.storage.schema import require_valid
-from sentinel_edge.verdict.verdict import (
-    NUMBERS,
-    SCHEMA_PATH,
-    CauseFound,
-    FrameCount,
-    GateResult,
-    Status,
-    Verdict,
-)
+from sentinel_edge.storage.documents import Amount, DocumentError, fitting, read_document, typed
+from sentinel_edge.verdict.verdict import NUMBERS, CauseFound, FrameCount, GateResult, Share, Status, Verdict
 
-Kind = TypeVar("Kind")
-_ADVICE = "expected the verdict.json of a check that came to its end; run the check again"
+ADVICE = "expected the verdict.json of a check that came to its end; run the check again"
+
+Numbers = Mapping[str, Mapping[str, Any]]
+"""By the name of each gate there is: the types of what its results hold (`gates.numbers`)."""
 
 
-def read_verdict(path: Path) -> Verdict:
-    """Read a `verdict.json`: complete, valid by its schema, and in agreement with itself.
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What `verdict.json` holds, as `Verdict` says it; gates and facts are looked at closer by themselves."""
+
+    schema_version: Literal[1]
+    status: Literal["PASS", "FAIL", "ERROR"]
+    message: Annotated[str, Meta(min_length=1)]
+    drift_score: Share | None
+    threshold: Share
+    alpha: Share
+    incoming: str
+    frames: FrameCount
+    gates: dict[str, Any]
+    causes: tuple[CauseFound, ...]
+    baseline: dict[str, Any]
+    model: dict[str, Any]
+    started_at: Annotated[str, fitting(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", "a time as 2026-01-31T12:00:00Z")]
+    duration_s: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineFacts:
+    """What is known of the baseline; all of it where something was judged, and perhaps more."""
+
+    path: str
+    sha256: str = ""
+    source: str = ""
+    created_at: str = ""
+    episodes: Annotated[int, Meta(ge=1)] = 1
+    fps: Annotated[float, Meta(gt=0)] = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """Likewise of the model."""
+
+    path: str
+    name: str = ""
+    sha256: str = ""
+
+
+def gate_type(name: str, numbers: Numbers) -> Any:
+    """What `GateResult.facts` of one gate holds, as a dataclass; a number that the gate does not have is null."""
+    every = {key: kind for one in numbers.values() for key, kind in one.items()}
+    own = {key: Optional[kind] for key, kind in numbers[name].items()}  # noqa: UP045  (a type made at run time)
+    usual = {key: Optional[every.get(key, Any)] for key in NUMBERS}  # noqa: UP045
+    said = {"status": Status, "score": Amount | None, "threshold": Share, "reason": str}
+    fields = {**said, **usual, **own, "reference": tuple[str, ...]}
+    return make_dataclass(f"{name}_gate", fields.items(), frozen=True)
+
+
+def read_verdict(path: Path, numbers: Numbers) -> Verdict:
+    """Read a `verdict.json`: complete, valid by its types, and in agreement with itself.
+
+    Args:
+        path: The file.
+        numbers: Of the gates there are.
 
     Raises:
-        SentinelError: It is missing, torn, or departs from the schema; or its status is not what its gates say.
+        SentinelError: It is missing, torn, or not what a verdict is; or its status is not what its gates say.
     """
     try:
-        document = read_document(path)
-        require_valid(document, json.loads(SCHEMA_PATH.read_text()))
+        verdict = verdict_of(read_document(path), numbers)
     except OSError as error:
-        raise SentinelError(f"cannot read the verdict {path}: {error.strerror}; {_ADVICE}") from error
+        raise SentinelError(f"cannot read the verdict {path}: {error.strerror}; {ADVICE}") from error
     except DocumentError as error:
-        raise SentinelError(f"the verdict {path} {error}; {_ADVICE}") from error
-    verdict = _verdict(document)
+        raise SentinelError(f"the verdict {path} {error}; {ADVICE}") from error
     said = ", ".join(f"{name} {gate.status}" for name, gate in verdict.gates.items())
     if verdict.status is not Status.ERROR and _of(verdict) is not verdict.status:
-        raise SentinelError(f"the verdict {path} says {verdict.status}, its gates say {said}; {_ADVICE}")
+        raise SentinelError(f"the verdict {path} says {verdict.status}, its gates say {said}; {ADVICE}")
     for name, gate in verdict.gates.items():
         judged = gate.status in (Status.PASS, Status.FAIL) and gate.score is not None
         if judged and (float(gate.score or 0.0) > gate.threshold) != (gate.status is Status.FAIL):
             raise SentinelError(
                 f"the verdict {path} says {gate.status} of gate {name} with a score of {gate.score} and a threshold of "
-                f"{gate.threshold}; {_ADVICE}"
+                f"{gate.threshold}; {ADVICE}"
             )
     return verdict
 
@@ -57,27 +103,51 @@ def _of(verdict: Verdict) -> Status | None:
     return next((status for status in (Status.FAIL, Status.ERROR, Status.PASS) if status in found), None)
 
 
-def _verdict(document: dict[str, Any]) -> Verdict:
-    return _typed(
-        Verdict,
-        document,
-        status=Status(document["status"]),
-        frames=_typed(
-            FrameCount, document["frames"], skipped=tuple(Skipped(**entry) for entry in document["frames"]["skipped"])
-        ),
-        gates={name: _gate(gate) for name, gate in document["gates"].items()},
-        causes=tuple(_typed(CauseFound, cause, kind=Cause(cause["kind"])) for cause in document["causes"]),
+def verdict_of(content: object, numbers: Numbers) -> Verdict:
+    """What a verdict says, of what JSON has; each part valid by its type.
+
+    Raises:
+        DocumentError: Where it first departs, what was found there and what was expected.
+    """
+    document = typed(content, Document)
+    judged = document.status != Status.ERROR
+    if judged and not document.gates:
+        raise DocumentError(f"says {document.status} by no gate; expected one or more")
+    if (document.status == Status.FAIL) != bool(document.causes):
+        raise DocumentError(f"says {document.status} with {len(document.causes)} causes; expected some of a FAIL alone")
+    for name, facts, kind in (("baseline", document.baseline, BaselineFacts), ("model", document.model, ModelFacts)):
+        typed({name: facts}, make_dataclass(name, [(name, kind)]), exact=False)
+        missing = [field for field in kind.__slots__ if field not in facts]
+        if judged and missing:
+            raise DocumentError(f"has no {name}.{missing[0]}")
+    return Verdict(
+        status=Status(document.status),
+        message=document.message,
+        drift_score=document.drift_score,
+        threshold=document.threshold,
+        alpha=document.alpha,
+        incoming=document.incoming,
+        frames=document.frames,
+        gates={name: _gate(name, facts, numbers) for name, facts in document.gates.items()},
+        causes=document.causes,
+        baseline=document.baseline,
+        model=document.model,
+        started_at=document.started_at,
+        duration_s=document.duration_s,
     )
 
 
-def _gate(document: dict[str, Any]) -> GateResult:
-    numbers = {name: value for name, value in document.items() if name in NUMBERS and value is not None}
-    reference = tuple(numbers.pop("reference"))
-    said = {name: document[name] for name in ("score", "threshold", "reason")}
-    return GateResult(status=Status(document["status"]), **said, numbers=numbers, reference=reference)
-
-
-def _typed(into: type[Kind], document: dict[str, Any], /, **made: Any) -> Kind:
-    """A dataclass from the fields of an object, lists as tuples, but for those that are `made` already."""
-    plain = {field.name: document[field.name] for field in fields(cast("Any", into)) if field.name not in made}
-    return into(**{name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}, **made)
+def _gate(name: str, facts: Any, numbers: Numbers) -> GateResult:
+    if name not in numbers:
+        raise DocumentError(f"has gates.{name}; expected gates {', '.join(numbers)}")
+    kind = make_dataclass("gates", [(name, gate_type(name, numbers))])
+    found = getattr(typed({name: facts}, kind), name)
+    held = {key: getattr(found, key) for key in (*NUMBERS, *numbers[name]) if key != "reference"}
+    return GateResult(
+        status=found.status,
+        score=found.score,
+        threshold=found.threshold,
+        reason=found.reason,
+        numbers={key: value for key, value in held.items() if value is not None},
+        reference=found.reference,
+    )

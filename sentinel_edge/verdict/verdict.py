@@ -12,17 +12,22 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.footage.clips import Skipped
 from sentinel_edge.storage.files import write_atomically
 
-if TYPE_CHECKING:
-    from sentinel_edge.footage.clips import Skipped
-
+Share = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
+Count = Annotated[int, Meta(ge=0, description="a whole number from 0")]
 SCHEMA_VERSION = 1
 SCHEMA_PATH = Path(__file__).with_name("verdict.schema.json")
+"""What is published of the format; made from the types here and in `reading` (`make schema`)."""
+MAX_LISTED = 20
+"""Files listed by name in a verdict; more are counted."""
 
 
 class Status(StrEnum):
@@ -93,17 +98,13 @@ class FrameCount:
         skipped_count: How many entries there were.
     """
 
-    judged: int
-    sampled: int
-    stride: int
-    unreadable: int
-    most_drifted: tuple[str, ...] = ()
-    skipped: "tuple[Skipped, ...]" = ()
-    skipped_count: int = 0
-
-
-MAX_LISTED = 20
-"""Files listed by name in a verdict; more are counted."""
+    judged: Count
+    sampled: Count
+    stride: Annotated[int, Meta(ge=1, description="a whole number from 1")]
+    unreadable: Count
+    most_drifted: Annotated[tuple[str, ...], Meta(max_length=5, description="at most 5 texts")] = ()
+    skipped: Annotated[tuple[Skipped, ...], Meta(max_length=MAX_LISTED, description="at most 20 entries")] = ()
+    skipped_count: Count = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sentinel_edge.causes import Cause
-from sentinel_edge.verdict.verdict import (
-    CauseFound,
-    DimensionSummary,
-    FrameCount,
-    GateResult,
-    NormalComparison,
-    Status,
-    Verdict,
-    error_verdict,
-)
+from sentinel_edge.gates.embedding.gate import DimensionSummary, NormalComparison
+from sentinel_edge.verdict.verdict import CauseFound, FrameCount, GateResult, Status, Verdict, error_verdict
 
 STARTED = "2026-11-20T04:23:00Z"
 BASELINE = {
@@ -40,8 +32,10 @@ def made(status: Status, causes: Sequence[Cause] = (Cause.FOG,), *, names: Seque
             0.12,
             0.3,
             "12% of 1280 dimensions drifted",
-            dimensions=DimensionSummary(1280, 154, 0.4, 0.1, 0.2, (3, 1)),
-            normal=NormalComparison(7, 0.1, 0.2, 3),
+            numbers={
+                "dimensions": DimensionSummary(1280, 154, 0.4, 0.1, 0.2, (3, 1)),
+                "normal": NormalComparison(7, 0.1, 0.2, 3),
+            },
             reference=("past 1/12",),
         ),
         "quality": GateResult(
@@ -49,7 +43,7 @@ def made(status: Status, causes: Sequence[Cause] = (Cause.FOG,), *, names: Seque
             4.5 if failed else 0.5,
             1.0,
             "contrast 4.5 times",
-            deviations={"contrast": -4.5},
+            numbers={"deviations": {"contrast": -4.5}},
             reference=("past 1/12",),
         ),
     }

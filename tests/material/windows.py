@@ -57,9 +57,7 @@ def with_records(shown: Window, **records: NDArray[Any]) -> Window:
     return replace(shown, records={**shown.records, **records})
 
 
-def recorders(
-    embedder: Embedder, interpolator: Interpolator | None = None, every: int | None = None
-) -> list[Recorder]:
+def recorders(embedder: Embedder, interpolator: Interpolator | None = None, every: int | None = None) -> list[Recorder]:
     """Of all gates, as a baseline is learned by; triplets at every so many-th frame, where that is said."""
     models = Models(embedder, lambda: interpolator)
     found = [one for gate in gates.GATES if (one := gate.recorder(models, None)) is not None]

@@ -6,9 +6,10 @@ The published rule, the share of embedding dimensions with p < alpha against a t
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 from scipy import special
 
@@ -42,7 +43,7 @@ from sentinel_edge.gates.protocol import (
 )
 from sentinel_edge.networks.embedder import Embedder, EmbeddingStream
 from sentinel_edge.storage.arrays import DamagedError, require
-from sentinel_edge.verdict.verdict import GateResult, Status
+from sentinel_edge.verdict.verdict import Count, GateResult, Share, Status
 
 NAME = "embedding"
 REACH = 0.75
@@ -71,12 +72,12 @@ class DimensionSummary:
         most_drifted: Indices of the dimensions that moved furthest, worst first.
     """
 
-    count: int
-    drifted: int
-    median_p: float
-    median_distance: float
-    median_scale: float
-    most_drifted: tuple[int, ...]
+    count: Annotated[int, Meta(ge=1)]
+    drifted: Count
+    median_p: Share
+    median_distance: Share
+    median_scale: Annotated[float, Meta(gt=0)]
+    most_drifted: tuple[Count, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,10 @@ class NormalComparison:
         at_least_as_high: How many of them score at least as high as the window; 0 is "above all that is normal".
     """
 
-    stretches: int
-    median: float
-    highest: float
-    at_least_as_high: int
+    stretches: Annotated[int, Meta(ge=1)]
+    median: Share
+    highest: Share
+    at_least_as_high: Count
 
 
 class EmbeddingRecorder(Recorder):
@@ -304,6 +305,7 @@ class EmbeddingGate(Gate):
     name = NAME
     since = 2
     arrays = ("sketches", "lengths", "scales", "null_scores", "null_counts")
+    numbers: Mapping[str, Any] = {"dimensions": DimensionSummary, "normal": NormalComparison}
 
     def recorder(self, models: Models, normal: Normal | None, *, learning: bool = False) -> Recorder:  # noqa: ARG002
         """See `Gate.recorder`."""

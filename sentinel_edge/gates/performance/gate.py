@@ -7,9 +7,10 @@ Its score is the largest shortfall, in units of what is tolerated. On sound foot
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from msgspec import Meta
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.footage.samples import Sample
@@ -44,7 +45,8 @@ from sentinel_edge.gates.protocol import (
 from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.networks.score import score_all
 from sentinel_edge.storage.arrays import DamagedError, require
-from sentinel_edge.verdict.verdict import CauseFound, GateResult, Status
+from sentinel_edge.storage.documents import Number
+from sentinel_edge.verdict.verdict import CauseFound, Count, GateResult, Status
 
 NAME = "performance"
 EVERY, EVERY_LEARNING = 10, 2
@@ -65,10 +67,10 @@ class MeasureSummary:
         highest: The highest.
     """
 
-    now: float
-    tolerated: float
-    lowest: float
-    highest: float
+    now: Number
+    tolerated: Number
+    lowest: Number
+    highest: Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,9 @@ class TripletSummary:
     """
 
     interpolator: str
-    scored: int
-    passed_over: Mapping[str, int]
-    measures: Mapping[str, MeasureSummary]
+    scored: Count
+    passed_over: Mapping[str, Annotated[int, Meta(ge=1)]]
+    measures: Mapping[Literal["psnr_gain", "ssim_gain", "ssim"], MeasureSummary]
 
 
 class TripletRecorder(Recorder):
@@ -209,6 +211,7 @@ class PerformanceGate(Gate):
     since = 3
     arrays = ("triplet_scores", "triplet_owners", "triplet_strides")
     watches_model = True
+    numbers: Mapping[str, Any] = {"deviations": Mapping[str, Number], "triplets": TripletSummary}
 
     def recorder(self, models: Models, normal: Normal | None, *, learning: bool = False) -> Recorder | None:
         """See `Gate.recorder`. Nothing is loaded where there is nothing to compare with."""

@@ -44,6 +44,7 @@ from sentinel_edge.gates.quality.normal import (
 from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, measure
 from sentinel_edge.gates.quality.travel import travel
 from sentinel_edge.storage.arrays import DamagedError, require
+from sentinel_edge.storage.documents import Number
 from sentinel_edge.verdict.verdict import CauseFound, GateResult, Status
 
 NAME = "quality"
@@ -219,6 +220,7 @@ class QualityGate(Gate):
     name = NAME
     since = 2
     arrays = ("conditions", "owners", "runs", "tolerances", "summary_tolerances")
+    numbers: Mapping[str, Any] = {"deviations": Mapping[str, Number]}
 
     def recorder(self, models: Models, normal: Normal | None, *, learning: bool = False) -> Recorder:  # noqa: ARG002
         """See `Gate.recorder`."""
