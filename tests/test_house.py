@@ -99,3 +99,10 @@ def test_tests_lie_where_what_they_test_lies() -> None:
     rooms = {path.parent.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
     known = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*") if path.is_dir()}
     assert rooms <= known | {".", "export", "workflows", "benchmarks"}
+
+
+def test_the_readme_shows_the_house_as_it_is() -> None:
+    table = (ROOT / "README.md").read_text().split("<!-- rooms:begin -->")[1].split("<!-- rooms:end -->")[0]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    shown = [{name.strip(" `") for name in row.split(",")} for row in rows]
+    assert shown == [rooms - {"", "__main__"} for rooms in FLOORS if rooms - {"", "__main__"}]
