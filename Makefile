@@ -73,7 +73,7 @@ help:
 
 .PHONY: demo
 demo: $(VENV)/installed ## real footage passes, sabotaged footage fails: one table, under two minutes
-	@$(PYTHON) tests/demo.py
+	@$(PYTHON) demo/demo.py
 
 .PHONY: check
 check: $(VENV)/installed ## judge INCOMING against BASELINE; verdict in OUTPUT
@@ -102,7 +102,7 @@ retrain: $(VENV)/installed $(EXPORT_VENV)/installed ## fine-tune the champion on
 
 .PHONY: heal
 heal: $(VENV)/installed $(EXPORT_VENV)/installed ## the whole loop on the sample: PASS, the world changes, FAIL, retrain, PASS; a table and a picture
-	@$(PYTHON) tests/heal.py --trainer '$(abspath $(EXPORT_PYTHON))' --change '$(CHANGE)' \
+	@$(PYTHON) demo/heal.py --trainer '$(abspath $(EXPORT_PYTHON))' --change '$(CHANGE)' \
 	    $(if $(SCENE),--scene '$(SCENE)') $(BUDGET)
 
 .PHONY: test

@@ -43,7 +43,7 @@ def assert_same_text(shown: str, printed: str) -> None:
 @pytest.mark.slow
 def test_the_demo_prints_the_table_of_the_readme() -> None:
     done = subprocess.run(
-        [sys.executable, "tests/demo.py"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "demo/demo.py"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
     assert_same_text(block("demo"), done.stdout.split("\n\n")[0] + "\n")
