@@ -88,16 +88,16 @@ baseline: $(VENV)/installed ## learn what is normal from SOURCE, and measure wha
 
 .PHONY: export
 export: $(EXPORT_VENV)/installed ## make models/mobilenetv2.onnx and its card from Keras weights (installs TensorFlow, 1.7 GB)
-	@$(EXPORT_PYTHON) -m export.mobilenetv2 --weights '$(WEIGHTS)' --output models/mobilenetv2.onnx
+	@$(EXPORT_PYTHON) -m export.embedder --weights '$(WEIGHTS)' --output models/mobilenetv2.onnx
 
 .PHONY: train-vfi
 train-vfi: $(EXPORT_VENV)/installed ## train the frame interpolator from scratch on SOURCE; in vfi_output/ (installs TensorFlow)
-	@$(EXPORT_PYTHON) -m export.train_vfi --source '$(SOURCE)' --output vfi_output $(BUDGET)
+	@$(EXPORT_PYTHON) -m export.interpolator.train --source '$(SOURCE)' --output vfi_output $(BUDGET)
 
 .PHONY: retrain
 retrain: $(VENV)/installed $(EXPORT_VENV)/installed ## fine-tune the champion on NEW, prove it, refresh the baseline; in RETRAINED
 	@: $(or $(NEW),$(error name footage of the changed world: make retrain NEW=folder))
-	@$(PYTHON) -m export.healing --new '$(NEW)' $(if $(CANARY),--canary '$(CANARY)') --golden '$(SOURCE)' \
+	@$(PYTHON) -m sentinel_edge.promotion.healing --new '$(NEW)' $(if $(CANARY),--canary '$(CANARY)') --golden '$(SOURCE)' \
 	    --baseline '$(BASELINE)' --output '$(RETRAINED)' --trainer '$(abspath $(EXPORT_PYTHON))' $(BUDGET)
 
 .PHONY: heal

