@@ -9,7 +9,7 @@ from typing import Any
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.networks.embedder_card import read_model, require_checksum
 from sentinel_edge.storage.documents import DocumentError, Fields, read_document, written
-from sentinel_edge.storage.files import write_atomically
+from sentinel_edge.storage.files import saving, write_atomically
 
 CARD_VERSION = 1
 KIND = "interpolator"
@@ -153,12 +153,8 @@ def save_card(card: InterpolatorCard, path: Path) -> None:
         SentinelError: It holds what a card may not, or the folder cannot be written.
     """
     content = card.to_json()
-    try:
+    with saving(f"model card {path}"):
         write_atomically(path, content)
-    except OSError as error:
-        raise SentinelError(
-            f"cannot write model card {path}: {error.strerror}; expected a folder this user can write"
-        ) from error
 
 
 def load_interpolator(model: Path) -> tuple[bytes, InterpolatorCard]:

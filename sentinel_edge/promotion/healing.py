@@ -25,6 +25,7 @@ from sentinel_edge.footage.clips import find_footage
 from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.promotion.registry import Registry
+from sentinel_edge.storage.files import save
 
 TRAINING = Path("export/interpolator/retrain.py")
 """What fine-tunes, in a checkout: it is no part of the package."""
@@ -324,8 +325,9 @@ def main(arguments: list[str] | None = None) -> int:
         given = {name: _absolute(value) for name, value in vars(parser.parse_args(arguments)).items()}
         request = Request(**given, checkout=checkout)
         outcome = heal(request, lambda text: print(text, file=sys.stderr, flush=True))
-        (request.output / "report.md").write_text(report(outcome))
-        (request.output / "outcome.json").write_text(json.dumps({"outcome": outcome.outcome, **outcome.found}) + "\n")
+        save(request.output / "report.md", report(outcome).encode(), "the report")
+        document = json.dumps({"outcome": outcome.outcome, **outcome.found})
+        save(request.output / "outcome.json", f"{document}\n".encode(), "the outcome")
     except (SentinelError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
