@@ -8,12 +8,10 @@ measured on is the last part of each new clip, which nobody was trained on.
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +20,6 @@ from sentinel_edge.errors import SentinelError, one_line
 from sentinel_edge.footage.clips import Clip, Skipped, find_footage
 from sentinel_edge.footage.decoding import last_frame_s
 from sentinel_edge.footage.triplets import Triplet, read_triplets
-from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.networks.interpolator_card import load_interpolator
 from sentinel_edge.promotion.paired import (
     BLOCK_S,
@@ -40,13 +37,14 @@ from sentinel_edge.promotion.side_by_side import (
     NEGLIGIBLE_S,
     Compared,
     ModelFailed,
+    Progress,
     SideBySide,
+    opened,
 )
-from sentinel_edge.storage.result import ResultFile, plain
+from sentinel_edge.storage.result import Result, put_result
 from sentinel_edge.verdict.verdict import MAX_LISTED
 
 RESULT = "evaluation.json"
-SCHEMA_VERSION = 1
 
 HOLDOUT = 0.25
 """Share in time of each new clip that is held out: what retraining leaves of it."""
@@ -152,7 +150,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Result):
     """What the gate found; everything `evaluation.json` holds.
 
     Attributes:
@@ -187,11 +185,6 @@ class Evaluation:
         return EXIT_CODES[self.status]
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What is written of it, and the version of its meaning."""
-        return {"schema_version": SCHEMA_VERSION, **plain(self)}
-
-    @property
     def table(self) -> str:
         """The result in a few aligned lines, for a person."""
         return _table(self)
@@ -224,9 +217,6 @@ class EvaluateOptions:
     triplets: int = TRIPLETS
 
 
-Progress = Callable[[int], None]
-
-
 def evaluate(options: EvaluateOptions, progress: Progress = lambda _: None) -> Evaluation:
     """Hold a challenger against the champion and write `evaluation.json`.
 
@@ -238,21 +228,11 @@ def evaluate(options: EvaluateOptions, progress: Progress = lambda _: None) -> E
         SentinelError: A file or the footage cannot be read, the champion or the control fails, or the result cannot be
             written. Then the result says ERROR, unless it cannot be written.
     """
-    started = datetime.now(UTC)
-    result = ResultFile(options.output / RESULT)
-    stamp = started.isoformat(timespec="seconds")
-    result.write(Evaluation(Ruling.ERROR, "the evaluation did not finish", started_at=stamp))
-    try:
-        found = _evaluate(options, stamp, progress)
-    except SentinelError as error:
-        result.write(Evaluation(Ruling.ERROR, str(error), holdout=options.holdout, started_at=stamp))
-        raise
-    result.write(found)
-    return found
+    unfinished = Evaluation(Ruling.ERROR, "the evaluation did not finish", holdout=options.holdout)
+    return put_result(options.output / RESULT, unfinished, lambda: _evaluate(options, progress))
 
 
-def _evaluate(options: EvaluateOptions, started_at: str, progress: Progress) -> Evaluation:
-    begun = datetime.now(UTC)
+def _evaluate(options: EvaluateOptions, progress: Progress) -> Evaluation:
     paths = [options.champion, options.challenger, *([options.control] if options.control else [])]
     models = tuple(_model(role, path) for role, path in zip(_NAMES, paths, strict=False))
     new, golden = find_footage(options.new), find_footage(options.golden)
@@ -260,7 +240,7 @@ def _evaluate(options: EvaluateOptions, started_at: str, progress: Progress) -> 
     measured: list[Measured] = []
     fault: str | None = None
     try:
-        together = SideBySide(_opened(paths))
+        together = SideBySide(opened(paths))
         held_out = _held_out(new.clips, options.holdout, options.triplets, taken.skipped)
         measured.append(taken.measure(options.new, held_out, together))
         whole = read_triplets(golden.clips, limit=options.triplets, skipped=taken.skipped)
@@ -291,25 +271,12 @@ def _evaluate(options: EvaluateOptions, started_at: str, progress: Progress) -> 
         golden=on_golden,
         latency=latency,
         control_share=_control_share(on_new),
-        started_at=started_at,
-        duration_s=(datetime.now(UTC) - begun).total_seconds(),
     )
 
 
 def _model(role: str, path: Path) -> Model:
     content, card = load_interpolator(path)
     return Model(role, str(path), card.name, card.sha256, len(content))
-
-
-def _opened(paths: Sequence[Path]) -> list[Interpolator]:
-    """The interpolators; a file that is its card's but cannot be opened is that model's failure."""
-    opened = []
-    for which, path in enumerate(paths):
-        try:
-            opened.append(Interpolator(path))
-        except SentinelError as error:
-            raise ModelFailed(which, str(error)) from error
-    return opened
 
 
 def _held_out(clips: Iterable[Clip], share: float, limit: int, skipped: list[Skipped]) -> Iterator[Triplet]:
@@ -350,7 +317,7 @@ class _Taken:
                 self.asked += 1
                 self.latencies.append(compared.latencies)
         scored = [one for members in clips.values() for one in members if not one.silence]
-        lengths = {name: _block_length(members, self.block_s) for name, members in clips.items()}
+        lengths = {name: block_length(self.block_s, _spacing(members)) for name, members in clips.items()}
 
         def between(one: int, other: int) -> Interval | None:
             means = [_clip_means(members, lengths[name], one, other) for name, members in clips.items()]
@@ -391,11 +358,9 @@ class _Taken:
         )
 
 
-def _block_length(members: Sequence[Compared], least: float) -> float:
-    """Seconds of a block of a clip's triplets, which may have been thinned."""
-    times = np.array([one.seconds for one in members])
-    spacing = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    return block_length(least, spacing)
+def _spacing(members: Sequence[Compared]) -> float:
+    """Seconds from one of a clip's triplets, which may have been thinned, to the next."""
+    return float(np.median(np.diff([one.seconds for one in members]))) if len(members) > 1 else 0.0
 
 
 def _clip_means(members: Sequence[Compared], length: float, one: int, other: int) -> NDArray[np.float64]:
