@@ -2,7 +2,7 @@
 
 A stated share of the frames is served by the challenger, the rest by the champion. Both are scored on every one,
 because the true middle frame arrives anyway. After every block of two seconds the evidence is weighed
-(`evidence.weigh`) and what is known is written down, so that a run that is killed goes on where it was and counts
+(`paired.weigh`) and what is known is written down, so that a run that is killed goes on where it was and counts
 nothing twice. In doubt the champion stays.
 """
 
@@ -32,7 +32,7 @@ from sentinel_edge.promotion.canary_state import (
     load_state,
     save_state,
 )
-from sentinel_edge.promotion.paired import Decision, Weighed, block_length, block_numbers, weigh
+from sentinel_edge.promotion.paired import Step, Weighed, block_length, block_numbers, weigh
 from sentinel_edge.promotion.registry import Registered, Registry
 from sentinel_edge.promotion.side_by_side import (
     LATENCY_LIMIT,
@@ -53,7 +53,7 @@ MAX_BLOCKS = 10_000
 _CHAMPION, _CHALLENGER = 0, 1
 
 
-class Status(StrEnum):
+class Ending(StrEnum):
     """What the canary came to."""
 
     PROMOTED = "PROMOTED"
@@ -62,7 +62,7 @@ class Status(StrEnum):
     ERROR = "ERROR"
 
 
-EXIT_CODES = {Status.PROMOTED: 0, Status.ROLLED_BACK: 3, Status.UNDECIDED: 1, Status.ERROR: 1}
+EXIT_CODES = {Ending.PROMOTED: 0, Ending.ROLLED_BACK: 3, Ending.UNDECIDED: 1, Ending.ERROR: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Canary(Result):
         duration_s: Of this run.
     """
 
-    status: Status
+    status: Ending
     message: str
     registry_changed: bool = False
     contenders: tuple[Contender, ...] = ()
@@ -175,7 +175,7 @@ def run_canary(options: CanaryOptions, progress: Progress = lambda _: None) -> C
         SentinelError: The registry, the footage or the state cannot be read or is not of this canary, the champion
             fails, or something cannot be written. What the state held stays, and so does the champion.
     """
-    unfinished = Canary(Status.ERROR, "the canary did not finish", settings=options.settings)
+    unfinished = Canary(Ending.ERROR, "the canary did not finish", settings=options.settings)
     return put_result(options.output / RESULT, unfinished, lambda: _run(options, progress))
 
 
@@ -197,7 +197,7 @@ def _run(options: CanaryOptions, progress: Progress) -> Canary:
     if not options.decide or state.decision is None:
         return _result(state, contenders, skipped=skipped)
     # Killed here, the next run finds the decision in the state, and the registry either as it was or as decided.
-    if state.decision is Decision.PROMOTE:
+    if state.decision is Step.PROMOTE:
         registry.promote(challenger.version)
     else:
         registry.reject(challenger.version)
@@ -212,7 +212,7 @@ def _settled(registry: Registry, state: CanaryState) -> tuple[Contender, ...]:
     """The contenders, where the registry already says what the state decided; none where it does not."""
     if state.decision is None or registry.pointers().challenger is not None:
         return ()
-    expected = state.pair.challenger if state.decision is Decision.PROMOTE else state.pair.champion
+    expected = state.pair.challenger if state.decision is Step.PROMOTE else state.pair.champion
     if registry.champion().card.sha256 != expected:
         return ()
     versions = {found.card.sha256: found for found in map(registry.version, registry.versions())}
@@ -245,7 +245,7 @@ def _watch(
                 f"the champion failed: {failure.reason}; it stays nevertheless and the state is kept, see "
                 "`sentinel-edge model rollback`"
             ) from failure
-        state = _decided(state, Decision.ROLL_BACK, f"the challenger failed: {failure.reason}")
+        state = _decided(state, Step.ROLL_BACK, f"the challenger failed: {failure.reason}")
         save_state(state, options.state)
     return state
 
@@ -351,10 +351,10 @@ def _after(state: CanaryState, number: int, members: Sequence[Compared]) -> Cana
         reason = (
             f"the challenger is too slow: over {LATENCY_LIMIT:g} times the champion at {slower} of {pairs} triplets"
         )
-        return _decided(state, Decision.ROLL_BACK, reason)
+        return _decided(state, Step.ROLL_BACK, reason)
     found = _weighed(state)
     # A block that does not count changes nothing that was weighed before.
-    return state if found.decision is Decision.CONTINUE else _decided(state, found.decision, found.reason)
+    return state if found.decision is Step.CONTINUE else _decided(state, found.decision, found.reason)
 
 
 def serves(number: int, share: str) -> bool:
@@ -368,7 +368,7 @@ def serves(number: int, share: str) -> bool:
     return math.floor((number + 1) * part) > math.floor(number * part)
 
 
-def _decided(state: CanaryState, decision: Decision, reason: str) -> CanaryState:
+def _decided(state: CanaryState, decision: Step, reason: str) -> CanaryState:
     return replace(state, decision=decision, reason=reason)
 
 
@@ -378,7 +378,7 @@ def _weighed(state: CanaryState) -> Weighed:
 
 # The result.
 
-_STATUSES = {None: Status.UNDECIDED, Decision.PROMOTE: Status.PROMOTED, Decision.ROLL_BACK: Status.ROLLED_BACK}
+_STATUSES = {None: Ending.UNDECIDED, Step.PROMOTE: Ending.PROMOTED, Step.ROLL_BACK: Ending.ROLLED_BACK}
 
 
 def _result(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.promotion.paired import BLOCK_S, MIN_TRIPLETS, Decision, Plan
+from sentinel_edge.promotion.paired import BLOCK_S, MIN_TRIPLETS, Plan, Step
 from sentinel_edge.storage.documents import DocumentError, Fields, written
 from sentinel_edge.storage.files import read_limited, write_atomically
 
@@ -117,7 +117,7 @@ class CanaryState:
     clips: tuple[ClipState, ...] = ()
     blocks: tuple[Block, ...] = ()
     silent: Mapping[str, int] = field(default_factory=dict)
-    decision: Decision | None = None
+    decision: Step | None = None
     reason: str = ""
 
     @property
@@ -250,7 +250,7 @@ def _state(fields: Fields) -> CanaryState:
         clips=tuple(map(_clip, _list(fields.take("clips")))),
         blocks=tuple(map(_block, _list(fields.take("blocks")))),
         silent={reason: int(count) for reason, count in silent.items()},
-        decision=None if decision is None else Decision(str(decision)),
+        decision=None if decision is None else Step(str(decision)),
         reason=fields.text("reason", r"(?s).*"),
     )
 

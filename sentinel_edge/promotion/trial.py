@@ -1,7 +1,7 @@
 """The offline gate: is a challenger better on new footage, no worse on the old, and no burden?
 
 Every rule gives its own verdict, and all must hold. Champion, challenger and, where there is one, a control that was
-trained as long on old footage alone answer the same triplets, and the differences are paired (see `evidence`). What is
+trained as long on old footage alone answer the same triplets, and the differences are paired (see `paired`). What is
 measured on is the last part of each new clip, which nobody was trained on.
 """
 
@@ -74,8 +74,8 @@ EXIT_CODES = {Ruling.ACCEPTED: 0, Ruling.REFUSED: 3, Ruling.ERROR: 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule and what it says; ERROR where it cannot be told."""
+class Finding:
+    """What one rule says; ERROR where it cannot be told."""
 
     name: str
     ruling: Ruling
@@ -169,7 +169,7 @@ class Evaluation(Result):
 
     status: Ruling
     message: str
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Finding, ...] = ()
     models: tuple[Model, ...] = ()
     holdout: float = HOLDOUT
     new: Measured | None = None
@@ -373,24 +373,24 @@ def _clip_means(members: Sequence[Compared], length: float, one: int, other: int
 # The rules.
 
 
-def _graph_rule(fault: str | None, asked: int) -> Rule:
+def _graph_rule(fault: str | None, asked: int) -> Finding:
     if fault is not None:
-        return Rule("graph", Ruling.REFUSED, f"the challenger cannot be used: {fault}")
+        return Finding("graph", Ruling.REFUSED, f"the challenger cannot be used: {fault}")
     if not asked:
-        return Rule("graph", Ruling.ERROR, "the challenger was asked for nothing: no triplet says anything")
-    return Rule("graph", Ruling.ACCEPTED, f"finite pictures of the right shape for all of {asked} triplets")
+        return Finding("graph", Ruling.ERROR, "the challenger was asked for nothing: no triplet says anything")
+    return Finding("graph", Ruling.ACCEPTED, f"finite pictures of the right shape for all of {asked} triplets")
 
 
-def _above(name: str, found: Interval | None, measured: Measured | None, least: float, claim: str) -> Rule:
+def _above(name: str, found: Interval | None, measured: Measured | None, least: float, claim: str) -> Finding:
     """A rule that holds where the whole interval is above a bound."""
     if measured is None:
-        return Rule(name, Ruling.ERROR, f"{claim}: not measured")
+        return Finding(name, Ruling.ERROR, f"{claim}: not measured")
     blocks = found.blocks if found else 0
     if found is None or not found.enough:
         silent = ", ".join(f"{count} {reason}" for reason, count in measured.silent.items())
         why = f" ({silent})" if silent else ""
         why += f"; skipped {measured.skipped[0].name}: {measured.skipped[0].reason}" if measured.skipped else ""
-        return Rule(
+        return Finding(
             name,
             Ruling.ERROR,
             f"{claim}: too few blocks, {blocks} of {measured.block_s:g} s with {MIN_TRIPLETS} scored triplets or more, "
@@ -399,32 +399,32 @@ def _above(name: str, found: Interval | None, measured: Measured | None, least: 
         )
     numbers = f"{found.mean:+.2f} dB ({found.low:+.2f} to {found.high:+.2f}, {blocks} blocks of {measured.block_s:g} s)"
     if found.low > least:
-        return Rule(name, Ruling.ACCEPTED, f"{claim}: {numbers}")
-    return Rule(name, Ruling.REFUSED, f"{claim}: not proven, {numbers}; the lower end must be above {least:g}")
+        return Finding(name, Ruling.ACCEPTED, f"{claim}: {numbers}")
+    return Finding(name, Ruling.REFUSED, f"{claim}: not proven, {numbers}; the lower end must be above {least:g}")
 
 
-def _new_rule(new: Measured | None) -> Rule:
+def _new_rule(new: Measured | None) -> Finding:
     return _above("new", new.difference if new else None, new, 0.0, "better than the champion on held-out new footage")
 
 
-def _control_rule(new: Measured | None) -> Rule:
+def _control_rule(new: Measured | None) -> Finding:
     return _above("control", new.beyond_control if new else None, new, 0.0, "better than the control on new footage")
 
 
-def _golden_rule(golden: Measured | None) -> Rule:
+def _golden_rule(golden: Measured | None) -> Finding:
     claim = f"not worse by {MAX_GOLDEN_LOSS_DB:g} dB on golden footage"
     return _above("golden", golden.difference if golden else None, golden, -MAX_GOLDEN_LOSS_DB, claim)
 
 
-def _latency_rule(latency: Latency | None) -> Rule:
+def _latency_rule(latency: Latency | None) -> Finding:
     claim = f"at most {LATENCY_LIMIT:g} times as slow as the champion"
     pairs = latency.pairs if latency else 0
     if latency is None or pairs < MIN_PAIRS:
-        return Rule("latency", Ruling.ERROR, f"{claim}: {pairs} triplets timed, at least {MIN_PAIRS} are needed")
+        return Finding("latency", Ruling.ERROR, f"{claim}: {pairs} triplets timed, at least {MIN_PAIRS} are needed")
     numbers = f"{latency.ratio:.2f} times, {latency.challenger_ms:.1f} against {latency.champion_ms:.1f} ms a triplet"
     more_s = (latency.challenger_ms - latency.champion_ms) / 1000
     ruling = Ruling.ACCEPTED if latency.ratio <= LATENCY_LIMIT or more_s <= NEGLIGIBLE_S else Ruling.REFUSED
-    return Rule("latency", ruling, f"{claim}: {numbers}")
+    return Finding("latency", ruling, f"{claim}: {numbers}")
 
 
 def _control_share(new: Measured | None) -> float | None:
