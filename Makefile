@@ -28,6 +28,7 @@ CANARY ?=
 MINUTES ?=
 STEPS ?=
 RETRAINED ?= retrain_output
+HEALED ?= heal_output
 CHANGE ?= half-rate
 SCENE ?=
 
@@ -69,6 +70,7 @@ help:
 	@printf '  %-19s%s (%s)\n' MINUTES 'time to train; empty for 8 from scratch, 2 for retrain' '$(MINUTES)'
 	@printf '  %-19s%s (%s)\n' STEPS 'updates of the weights in place of a time' '$(STEPS)'
 	@printf '  %-19s%s (%s)\n' RETRAINED 'empty folder for what retrain makes' '$(RETRAINED)'
+	@printf '  %-19s%s (%s)\n' HEALED 'folder for what heal makes' '$(HEALED)'
 	@printf '  %-19s%s (%s)\n' DOCKER_BUILD_FLAGS 'passed on to docker build' '$(DOCKER_BUILD_FLAGS)'
 
 .PHONY: demo
@@ -102,7 +104,7 @@ retrain: $(VENV)/installed $(EXPORT_VENV)/installed ## fine-tune the champion on
 
 .PHONY: heal
 heal: $(VENV)/installed $(EXPORT_VENV)/installed ## the whole loop on the sample: PASS, the world changes, FAIL, retrain, PASS; a table and a picture
-	@$(PYTHON) demo/heal.py --trainer '$(abspath $(EXPORT_PYTHON))' --change '$(CHANGE)' \
+	@$(PYTHON) demo/heal.py --trainer '$(abspath $(EXPORT_PYTHON))' --change '$(CHANGE)' --output '$(HEALED)' \
 	    $(if $(SCENE),--scene '$(SCENE)') $(BUDGET)
 
 .PHONY: test
@@ -119,7 +121,7 @@ test-export: $(VENV)/installed $(EXPORT_VENV)/installed ## the tests of the expo
 
 .PHONY: test-image
 test-image: image $(VENV)/installed ## build the image and run the tests that start it (needs Docker)
-	@SENTINEL_IMAGE='$(IMAGE)' $(PYTHON) -m pytest -m image $(PYTEST_FLAGS)
+	@SENTINEL_IMAGE='$(IMAGE)' $(PYTHON) -m pytest -m image $(PYTEST_PARALLEL) $(PYTEST_FLAGS)
 
 .PHONY: test-workflows
 test-workflows: image $(VENV)/installed ## run the workflows from their YAML (needs Docker and gh)
