@@ -28,6 +28,7 @@ CANARY ?=
 MINUTES ?=
 STEPS ?=
 RETRAINED ?= retrain_output
+HEALED ?= heal_output
 CHANGE ?= half-rate
 SCENE ?=
 
@@ -69,11 +70,12 @@ help:
 	@printf '  %-19s%s (%s)\n' MINUTES 'time to train; empty for 8 from scratch, 2 for retrain' '$(MINUTES)'
 	@printf '  %-19s%s (%s)\n' STEPS 'updates of the weights in place of a time' '$(STEPS)'
 	@printf '  %-19s%s (%s)\n' RETRAINED 'empty folder for what retrain makes' '$(RETRAINED)'
+	@printf '  %-19s%s (%s)\n' HEALED 'folder for what heal makes' '$(HEALED)'
 	@printf '  %-19s%s (%s)\n' DOCKER_BUILD_FLAGS 'passed on to docker build' '$(DOCKER_BUILD_FLAGS)'
 
 .PHONY: demo
 demo: $(VENV)/installed ## real footage passes, sabotaged footage fails: one table, under two minutes
-	@$(PYTHON) tests/demo.py
+	@$(PYTHON) demo/demo.py
 
 .PHONY: check
 check: $(VENV)/installed ## judge INCOMING against BASELINE; verdict in OUTPUT
@@ -88,21 +90,21 @@ baseline: $(VENV)/installed ## learn what is normal from SOURCE, and measure wha
 
 .PHONY: export
 export: $(EXPORT_VENV)/installed ## make models/mobilenetv2.onnx and its card from Keras weights (installs TensorFlow, 1.7 GB)
-	@$(EXPORT_PYTHON) -m export.mobilenetv2 --weights '$(WEIGHTS)' --output models/mobilenetv2.onnx
+	@$(EXPORT_PYTHON) -m export.embedder --weights '$(WEIGHTS)' --output models/mobilenetv2.onnx
 
 .PHONY: train-vfi
 train-vfi: $(EXPORT_VENV)/installed ## train the frame interpolator from scratch on SOURCE; in vfi_output/ (installs TensorFlow)
-	@$(EXPORT_PYTHON) -m export.train_vfi --source '$(SOURCE)' --output vfi_output $(BUDGET)
+	@$(EXPORT_PYTHON) -m export.interpolator.train --source '$(SOURCE)' --output vfi_output $(BUDGET)
 
 .PHONY: retrain
 retrain: $(VENV)/installed $(EXPORT_VENV)/installed ## fine-tune the champion on NEW, prove it, refresh the baseline; in RETRAINED
 	@: $(or $(NEW),$(error name footage of the changed world: make retrain NEW=folder))
-	@$(PYTHON) -m export.healing --new '$(NEW)' $(if $(CANARY),--canary '$(CANARY)') --golden '$(SOURCE)' \
+	@$(PYTHON) -m sentinel_edge.promotion.healing --new '$(NEW)' $(if $(CANARY),--canary '$(CANARY)') --golden '$(SOURCE)' \
 	    --baseline '$(BASELINE)' --output '$(RETRAINED)' --trainer '$(abspath $(EXPORT_PYTHON))' $(BUDGET)
 
 .PHONY: heal
 heal: $(VENV)/installed $(EXPORT_VENV)/installed ## the whole loop on the sample: PASS, the world changes, FAIL, retrain, PASS; a table and a picture
-	@$(PYTHON) tests/heal.py --trainer '$(abspath $(EXPORT_PYTHON))' --change '$(CHANGE)' \
+	@$(PYTHON) demo/heal.py --trainer '$(abspath $(EXPORT_PYTHON))' --change '$(CHANGE)' --output '$(HEALED)' \
 	    $(if $(SCENE),--scene '$(SCENE)') $(BUDGET)
 
 .PHONY: test
@@ -119,7 +121,7 @@ test-export: $(VENV)/installed $(EXPORT_VENV)/installed ## the tests of the expo
 
 .PHONY: test-image
 test-image: image $(VENV)/installed ## build the image and run the tests that start it (needs Docker)
-	@SENTINEL_IMAGE='$(IMAGE)' $(PYTHON) -m pytest -m image $(PYTEST_FLAGS)
+	@SENTINEL_IMAGE='$(IMAGE)' $(PYTHON) -m pytest -m image $(PYTEST_PARALLEL) $(PYTEST_FLAGS)
 
 .PHONY: test-workflows
 test-workflows: image $(VENV)/installed ## run the workflows from their YAML (needs Docker and gh)

@@ -1,1 +1,1 @@
-"""Tests, the demo and the benchmarks."""
+"""Tests and the benchmarks."""

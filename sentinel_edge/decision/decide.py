@@ -17,13 +17,15 @@ from sentinel_edge.decision.github import read_proposals, read_repairs, read_ret
 from sentinel_edge.decision.history import Action, Entry, read_history, write_history
 from sentinel_edge.decision.job_summary import job_summary, repair_call
 from sentinel_edge.errors import SentinelError, one_line
-from sentinel_edge.storage.files import write_atomically
+from sentinel_edge.storage.files import saving, write_atomically
 from sentinel_edge.verdict.reading import read_verdict
 from sentinel_edge.verdict.verdict import Status, Verdict
 
 DECISION, OUTPUTS, SUMMARY, REPAIR = "decision.json", "outputs", "summary.md", "repair.md"
 """The files of a decision: everything; `name=value` lines as GITHUB_OUTPUT takes them; the job's summary; of a call
 for repair the issue's text."""
+
+_ROOM = "give a folder with room that this user can write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +121,9 @@ def answer(options: DecideOptions, now: datetime | None = None) -> Outcome:
     }
     if decision.action is Action.REPAIR and verdict is not None:
         files[REPAIR] = repair_call(verdict, decision, options.run_url)
-    try:
+    with saving(f"to {options.output}", _ROOM):
         for name, text in files.items():
             write_atomically(options.output / name, text.encode())
-    except OSError as error:
-        raise SentinelError(_cannot_write(options.output, error)) from error
     return found
 
 
@@ -190,13 +190,7 @@ def _checksum(path: Path) -> str:
 
 def _withdraw(folder: Path) -> None:
     """Make the folder, and take away an earlier decision: a crash must leave none that is out of date."""
-    try:
+    with saving(f"to {folder}", _ROOM):
         folder.mkdir(parents=True, exist_ok=True)
         for name in (OUTPUTS, DECISION, SUMMARY, REPAIR):
             (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise SentinelError(_cannot_write(folder, error)) from error
-
-
-def _cannot_write(folder: Path, error: OSError) -> str:
-    return f"cannot write to {folder}: {error.strerror}; give a folder with room that this user can write"

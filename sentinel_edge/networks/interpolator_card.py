@@ -24,7 +24,7 @@ from sentinel_edge.storage.documents import (
     whole,
     written,
 )
-from sentinel_edge.storage.files import write_atomically
+from sentinel_edge.storage.files import saving, write_atomically
 
 CARD_FILE = "card.json"
 MAX_VERSION = 999_999
@@ -178,12 +178,8 @@ def save_card(card: InterpolatorCard, path: Path) -> None:
         SentinelError: It holds what a card may not, or the folder cannot be written.
     """
     content = card.to_json()
-    try:
+    with saving(f"model card {path}"):
         write_atomically(path, content)
-    except OSError as error:
-        raise SentinelError(
-            f"cannot write model card {path}: {error.strerror}; expected a folder this user can write"
-        ) from error
 
 
 def load_interpolator(model: Path) -> tuple[bytes, InterpolatorCard]:

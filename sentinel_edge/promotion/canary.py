@@ -2,21 +2,19 @@
 
 A stated share of the frames is served by the challenger, the rest by the champion. Both are scored on every one,
 because the true middle frame arrives anyway. After every block of two seconds the evidence is weighed
-(`evidence.weigh`) and what is known is written down, so that a run that is killed goes on where it was and counts
+(`paired.weigh`) and what is known is written down, so that a run that is killed goes on where it was and counts
 nothing twice. In doubt the champion stays.
 """
 
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +22,6 @@ from sentinel_edge.errors import SentinelError, one_line
 from sentinel_edge.footage.clips import Clip, Skipped, find_footage
 from sentinel_edge.footage.decoding import Unreadable, VideoReader
 from sentinel_edge.footage.triplets import Triplet, read_triplets
-from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.promotion.canary_state import (
     Block,
     CanaryState,
@@ -35,27 +32,28 @@ from sentinel_edge.promotion.canary_state import (
     load_state,
     save_state,
 )
-from sentinel_edge.promotion.paired import Decision, Weighed, block_length, block_numbers, weigh
+from sentinel_edge.promotion.paired import Step, Weighed, block_length, block_numbers, weigh
 from sentinel_edge.promotion.registry import Registered, Registry
 from sentinel_edge.promotion.side_by_side import (
     LATENCY_LIMIT,
     Compared,
     ModelFailed,
+    Progress,
     SideBySide,
     is_slower,
+    opened,
     surely_slower,
 )
-from sentinel_edge.storage.result import ResultFile, plain
+from sentinel_edge.storage.result import Result, put_result
 from sentinel_edge.verdict.verdict import MAX_LISTED
 
 RESULT = "canary.json"
-SCHEMA_VERSION = 1
 MAX_BLOCKS = 10_000
 
 _CHAMPION, _CHALLENGER = 0, 1
 
 
-class Status(StrEnum):
+class Ending(StrEnum):
     """What the canary came to."""
 
     PROMOTED = "PROMOTED"
@@ -64,7 +62,7 @@ class Status(StrEnum):
     ERROR = "ERROR"
 
 
-EXIT_CODES = {Status.PROMOTED: 0, Status.ROLLED_BACK: 3, Status.UNDECIDED: 1, Status.ERROR: 1}
+EXIT_CODES = {Ending.PROMOTED: 0, Ending.ROLLED_BACK: 3, Ending.UNDECIDED: 1, Ending.ERROR: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class Canary:
+class Canary(Result):
     """What the canary found; everything `canary.json` holds.
 
     Attributes:
@@ -140,7 +138,7 @@ class Canary:
         duration_s: Of this run.
     """
 
-    status: Status
+    status: Ending
     message: str
     registry_changed: bool = False
     contenders: tuple[Contender, ...] = ()
@@ -161,17 +159,9 @@ class Canary:
         return EXIT_CODES[self.status]
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What is written of it, and the version of its meaning."""
-        return {"schema_version": SCHEMA_VERSION, **plain(self)}
-
-    @property
     def table(self) -> str:
         """The result in a few aligned lines, for a person."""
         return _table(self)
-
-
-Progress = Callable[[int], None]
 
 
 def run_canary(options: CanaryOptions, progress: Progress = lambda _: None) -> Canary:
@@ -185,18 +175,8 @@ def run_canary(options: CanaryOptions, progress: Progress = lambda _: None) -> C
         SentinelError: The registry, the footage or the state cannot be read or is not of this canary, the champion
             fails, or something cannot be written. What the state held stays, and so does the champion.
     """
-    started = datetime.now(UTC)
-    stamp = started.isoformat(timespec="seconds")
-    result = ResultFile(options.output / RESULT)
-    result.write(Canary(Status.ERROR, "the canary did not finish", started_at=stamp))
-    try:
-        found = replace(_run(options, progress), started_at=stamp)
-    except SentinelError as error:
-        result.write(Canary(Status.ERROR, str(error), settings=options.settings, started_at=stamp))
-        raise
-    found = replace(found, duration_s=(datetime.now(UTC) - started).total_seconds())
-    result.write(found)
-    return found
+    unfinished = Canary(Ending.ERROR, "the canary did not finish", settings=options.settings)
+    return put_result(options.output / RESULT, unfinished, lambda: _run(options, progress))
 
 
 def _run(options: CanaryOptions, progress: Progress) -> Canary:
@@ -217,7 +197,7 @@ def _run(options: CanaryOptions, progress: Progress) -> Canary:
     if not options.decide or state.decision is None:
         return _result(state, contenders, skipped=skipped)
     # Killed here, the next run finds the decision in the state, and the registry either as it was or as decided.
-    if state.decision is Decision.PROMOTE:
+    if state.decision is Step.PROMOTE:
         registry.promote(challenger.version)
     else:
         registry.reject(challenger.version)
@@ -232,7 +212,7 @@ def _settled(registry: Registry, state: CanaryState) -> tuple[Contender, ...]:
     """The contenders, where the registry already says what the state decided; none where it does not."""
     if state.decision is None or registry.pointers().challenger is not None:
         return ()
-    expected = state.pair.challenger if state.decision is Decision.PROMOTE else state.pair.champion
+    expected = state.pair.challenger if state.decision is Step.PROMOTE else state.pair.champion
     if registry.champion().card.sha256 != expected:
         return ()
     versions = {found.card.sha256: found for found in map(registry.version, registry.versions())}
@@ -251,7 +231,7 @@ def _watch(
     skipped += footage.ignored
     clips = _to_watch(footage.clips, state, options.state, skipped)
     try:
-        together = SideBySide(_opened(models))
+        together = SideBySide(opened(models))
         for clip, known in clips:
             state = state.with_clip(known)
             for state in _blocks_of(clip, known, state, together, skipped):  # noqa: B020  (each follows from the last)
@@ -265,20 +245,9 @@ def _watch(
                 f"the champion failed: {failure.reason}; it stays nevertheless and the state is kept, see "
                 "`sentinel-edge model rollback`"
             ) from failure
-        state = _decided(state, Decision.ROLL_BACK, f"the challenger failed: {failure.reason}")
+        state = _decided(state, Step.ROLL_BACK, f"the challenger failed: {failure.reason}")
         save_state(state, options.state)
     return state
-
-
-def _opened(models: Sequence[Path]) -> list[Interpolator]:
-    """The interpolators; their files were held against their cards before."""
-    opened = []
-    for which, model in enumerate(models):
-        try:
-            opened.append(Interpolator(model))
-        except SentinelError as error:
-            raise ModelFailed(which, str(error)) from error
-    return opened
 
 
 def _to_watch(
@@ -327,7 +296,7 @@ def _blocks_of(
     Raises:
         ModelFailed: One of the models did.
     """
-    length = _block_length(clip, state.settings.block_s)
+    length = block_length(state.settings.block_s, _spacing(clip))
 
     def number(triplet: Triplet) -> int:
         return int(block_numbers(np.array([triplet.seconds]), length)[0])
@@ -342,13 +311,13 @@ def _blocks_of(
     yield state.with_clip(replace(known, finished=True))
 
 
-def _block_length(clip: Clip, least: float) -> float:
-    """Seconds of a block of a clip's triplets, one a frame."""
+def _spacing(clip: Clip) -> float:
+    """Seconds from one of a clip's triplets to the next, one a frame."""
     try:
         with VideoReader(clip.path) as reader:
-            return block_length(least, 1 / reader.fps)
+            return 1 / reader.fps
     except Unreadable:  # said when it is read
-        return least
+        return 0.0
 
 
 def _after(state: CanaryState, number: int, members: Sequence[Compared]) -> CanaryState:
@@ -382,10 +351,10 @@ def _after(state: CanaryState, number: int, members: Sequence[Compared]) -> Cana
         reason = (
             f"the challenger is too slow: over {LATENCY_LIMIT:g} times the champion at {slower} of {pairs} triplets"
         )
-        return _decided(state, Decision.ROLL_BACK, reason)
+        return _decided(state, Step.ROLL_BACK, reason)
     found = _weighed(state)
     # A block that does not count changes nothing that was weighed before.
-    return state if found.decision is Decision.CONTINUE else _decided(state, found.decision, found.reason)
+    return state if found.decision is Step.CONTINUE else _decided(state, found.decision, found.reason)
 
 
 def serves(number: int, share: str) -> bool:
@@ -399,7 +368,7 @@ def serves(number: int, share: str) -> bool:
     return math.floor((number + 1) * part) > math.floor(number * part)
 
 
-def _decided(state: CanaryState, decision: Decision, reason: str) -> CanaryState:
+def _decided(state: CanaryState, decision: Step, reason: str) -> CanaryState:
     return replace(state, decision=decision, reason=reason)
 
 
@@ -409,7 +378,7 @@ def _weighed(state: CanaryState) -> Weighed:
 
 # The result.
 
-_STATUSES = {None: Status.UNDECIDED, Decision.PROMOTE: Status.PROMOTED, Decision.ROLL_BACK: Status.ROLLED_BACK}
+_STATUSES = {None: Ending.UNDECIDED, Step.PROMOTE: Ending.PROMOTED, Step.ROLL_BACK: Ending.ROLLED_BACK}
 
 
 def _result(

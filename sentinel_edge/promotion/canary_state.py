@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from msgspec import to_builtins
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.promotion.paired import BLOCK_S, MIN_TRIPLETS, Decision, Plan
+from sentinel_edge.promotion.paired import BLOCK_S, MIN_TRIPLETS, Plan, Step
 from sentinel_edge.storage.documents import (
     Amount,
     DocumentError,
@@ -128,7 +128,7 @@ class CanaryState:
     clips: tuple[ClipState, ...] = ()
     blocks: tuple[Block, ...] = ()
     silent: Mapping[str, Count] = field(default_factory=dict)
-    decision: Decision | None = None
+    decision: Step | None = None
     reason: str = ""
 
     @property

@@ -67,7 +67,7 @@ class Interval:
         return self.blocks >= MIN_BLOCKS
 
 
-class Decision(StrEnum):
+class Step(StrEnum):
     """What evidence that is still arriving says."""
 
     PROMOTE = "promote"
@@ -109,7 +109,7 @@ class Weighed:
         high: Upper bound, likewise.
     """
 
-    decision: Decision
+    decision: Step
     reason: str
     blocks: int
     mean: float
@@ -217,31 +217,31 @@ def weigh(differences: NDArray[np.float64], plan: Plan) -> Weighed:
     mean = float(differences.mean()) if blocks else 0.0
     low, high = _lower_bound(differences, plan), -_lower_bound(-differences, plan)
 
-    def weighed(decision: Decision, reason: str) -> Weighed:
+    def weighed(decision: Step, reason: str) -> Weighed:
         return Weighed(decision, reason, blocks, mean, low, high)
 
     if low > 0 and mean > 0:
-        return weighed(Decision.PROMOTE, f"the gain is proven after {blocks} blocks: {mean:+.2f} dB on average")
+        return weighed(Step.PROMOTE, f"the gain is proven after {blocks} blocks: {mean:+.2f} dB on average")
     if high < 0:
         return weighed(
-            Decision.ROLL_BACK, f"the challenger is proven worse after {blocks} blocks: {mean:+.2f} dB on average"
+            Step.ROLL_BACK, f"the challenger is proven worse after {blocks} blocks: {mean:+.2f} dB on average"
         )
     if high < plan.worthwhile_db:
         return weighed(
-            Decision.ROLL_BACK,
+            Step.ROLL_BACK,
             f"no worthwhile gain: at most {high:+.2f} dB after {blocks} blocks, worthwhile is {plan.worthwhile_db:g}",
         )
     if blocks >= plan.maximum:
         return weighed(
-            Decision.ROLL_BACK,
+            Step.ROLL_BACK,
             f"no gain proven in {blocks} blocks, the maximum ({low:+.2f} to {high:+.2f} dB): the champion stays",
         )
     if not _within_reach(differences, plan):
         return weighed(
-            Decision.ROLL_BACK,
+            Step.ROLL_BACK,
             f"after {blocks} blocks no gain can be proven any more within {plan.maximum}: the champion stays",
         )
-    return weighed(Decision.CONTINUE, f"{blocks} blocks, {low:+.2f} to {high:+.2f} dB: not decided")
+    return weighed(Step.CONTINUE, f"{blocks} blocks, {low:+.2f} to {high:+.2f} dB: not decided")
 
 
 def _log_capital(gains: NDArray[np.float64], mean: float) -> float:

@@ -4,8 +4,9 @@ Each in turn goes first, so that whatever slows the machine down for a while slo
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from scipy import special  # scipy.stats would add a second to every start
 
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.triplets import Triplet
+from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.networks.score import Interpolating, Silence, TripletScore, examine, score
 
 LATENCY_LIMIT = 1.2
@@ -23,6 +25,9 @@ NEGLIGIBLE_S = 0.001
 
 MIN_PAIRS = 20
 """Timed triplets from which a ratio of latencies is told."""
+
+Progress = Callable[[int], None]
+"""Is told how far the work is."""
 
 _CERTAIN = 0.001
 
@@ -103,6 +108,21 @@ class SideBySide:
                 raise ModelFailed(which, str(error)) from error
             latencies.append(seconds)
         return Compared(triplet.clip, triplet.seconds, None, tuple(scores), tuple(latencies))
+
+
+def opened(models: Iterable[Path]) -> list[Interpolator]:
+    """The interpolators of files that were held against their cards before.
+
+    Raises:
+        ModelFailed: One of them cannot be opened: that model's failure, not the program's.
+    """
+    found = []
+    for which, model in enumerate(models):
+        try:
+            found.append(Interpolator(model))
+        except SentinelError as error:
+            raise ModelFailed(which, str(error)) from error
+    return found
 
 
 def _timed(which: int, interpolator: Interpolating, triplet: Triplet) -> tuple[NDArray[np.float32], float]:

@@ -1,19 +1,17 @@
 """The offline gate: is a challenger better on new footage, no worse on the old, and no burden?
 
 Every rule gives its own verdict, and all must hold. Champion, challenger and, where there is one, a control that was
-trained as long on old footage alone answer the same triplets, and the differences are paired (see `evidence`). What is
+trained as long on old footage alone answer the same triplets, and the differences are paired (see `paired`). What is
 measured on is the last part of each new clip, which nobody was trained on.
 """
 
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +20,6 @@ from sentinel_edge.errors import SentinelError, one_line
 from sentinel_edge.footage.clips import Clip, Skipped, find_footage
 from sentinel_edge.footage.decoding import last_frame_s
 from sentinel_edge.footage.triplets import Triplet, read_triplets
-from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.networks.interpolator_card import load_interpolator
 from sentinel_edge.promotion.paired import (
     BLOCK_S,
@@ -40,13 +37,14 @@ from sentinel_edge.promotion.side_by_side import (
     NEGLIGIBLE_S,
     Compared,
     ModelFailed,
+    Progress,
     SideBySide,
+    opened,
 )
-from sentinel_edge.storage.result import ResultFile, plain
+from sentinel_edge.storage.result import Result, put_result
 from sentinel_edge.verdict.verdict import MAX_LISTED
 
 RESULT = "evaluation.json"
-SCHEMA_VERSION = 1
 
 HOLDOUT = 0.25
 """Share in time of each new clip that is held out: what retraining leaves of it."""
@@ -76,8 +74,8 @@ EXIT_CODES = {Ruling.ACCEPTED: 0, Ruling.REFUSED: 3, Ruling.ERROR: 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule and what it says; ERROR where it cannot be told."""
+class Finding:
+    """What one rule says; ERROR where it cannot be told."""
 
     name: str
     ruling: Ruling
@@ -152,7 +150,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Result):
     """What the gate found; everything `evaluation.json` holds.
 
     Attributes:
@@ -171,7 +169,7 @@ class Evaluation:
 
     status: Ruling
     message: str
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Finding, ...] = ()
     models: tuple[Model, ...] = ()
     holdout: float = HOLDOUT
     new: Measured | None = None
@@ -185,11 +183,6 @@ class Evaluation:
     def exit_code(self) -> int:
         """0 accepted, 3 refused, 1 could not judge."""
         return EXIT_CODES[self.status]
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What is written of it, and the version of its meaning."""
-        return {"schema_version": SCHEMA_VERSION, **plain(self)}
 
     @property
     def table(self) -> str:
@@ -224,9 +217,6 @@ class EvaluateOptions:
     triplets: int = TRIPLETS
 
 
-Progress = Callable[[int], None]
-
-
 def evaluate(options: EvaluateOptions, progress: Progress = lambda _: None) -> Evaluation:
     """Hold a challenger against the champion and write `evaluation.json`.
 
@@ -238,21 +228,11 @@ def evaluate(options: EvaluateOptions, progress: Progress = lambda _: None) -> E
         SentinelError: A file or the footage cannot be read, the champion or the control fails, or the result cannot be
             written. Then the result says ERROR, unless it cannot be written.
     """
-    started = datetime.now(UTC)
-    result = ResultFile(options.output / RESULT)
-    stamp = started.isoformat(timespec="seconds")
-    result.write(Evaluation(Ruling.ERROR, "the evaluation did not finish", started_at=stamp))
-    try:
-        found = _evaluate(options, stamp, progress)
-    except SentinelError as error:
-        result.write(Evaluation(Ruling.ERROR, str(error), holdout=options.holdout, started_at=stamp))
-        raise
-    result.write(found)
-    return found
+    unfinished = Evaluation(Ruling.ERROR, "the evaluation did not finish", holdout=options.holdout)
+    return put_result(options.output / RESULT, unfinished, lambda: _evaluate(options, progress))
 
 
-def _evaluate(options: EvaluateOptions, started_at: str, progress: Progress) -> Evaluation:
-    begun = datetime.now(UTC)
+def _evaluate(options: EvaluateOptions, progress: Progress) -> Evaluation:
     paths = [options.champion, options.challenger, *([options.control] if options.control else [])]
     models = tuple(_model(role, path) for role, path in zip(_NAMES, paths, strict=False))
     new, golden = find_footage(options.new), find_footage(options.golden)
@@ -260,7 +240,7 @@ def _evaluate(options: EvaluateOptions, started_at: str, progress: Progress) -> 
     measured: list[Measured] = []
     fault: str | None = None
     try:
-        together = SideBySide(_opened(paths))
+        together = SideBySide(opened(paths))
         held_out = _held_out(new.clips, options.holdout, options.triplets, taken.skipped)
         measured.append(taken.measure(options.new, held_out, together))
         whole = read_triplets(golden.clips, limit=options.triplets, skipped=taken.skipped)
@@ -291,25 +271,12 @@ def _evaluate(options: EvaluateOptions, started_at: str, progress: Progress) -> 
         golden=on_golden,
         latency=latency,
         control_share=_control_share(on_new),
-        started_at=started_at,
-        duration_s=(datetime.now(UTC) - begun).total_seconds(),
     )
 
 
 def _model(role: str, path: Path) -> Model:
     content, card = load_interpolator(path)
     return Model(role, str(path), card.name, card.sha256, len(content))
-
-
-def _opened(paths: Sequence[Path]) -> list[Interpolator]:
-    """The interpolators; a file that is its card's but cannot be opened is that model's failure."""
-    opened = []
-    for which, path in enumerate(paths):
-        try:
-            opened.append(Interpolator(path))
-        except SentinelError as error:
-            raise ModelFailed(which, str(error)) from error
-    return opened
 
 
 def _held_out(clips: Iterable[Clip], share: float, limit: int, skipped: list[Skipped]) -> Iterator[Triplet]:
@@ -350,7 +317,7 @@ class _Taken:
                 self.asked += 1
                 self.latencies.append(compared.latencies)
         scored = [one for members in clips.values() for one in members if not one.silence]
-        lengths = {name: _block_length(members, self.block_s) for name, members in clips.items()}
+        lengths = {name: block_length(self.block_s, _spacing(members)) for name, members in clips.items()}
 
         def between(one: int, other: int) -> Interval | None:
             means = [_clip_means(members, lengths[name], one, other) for name, members in clips.items()]
@@ -391,11 +358,9 @@ class _Taken:
         )
 
 
-def _block_length(members: Sequence[Compared], least: float) -> float:
-    """Seconds of a block of a clip's triplets, which may have been thinned."""
-    times = np.array([one.seconds for one in members])
-    spacing = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    return block_length(least, spacing)
+def _spacing(members: Sequence[Compared]) -> float:
+    """Seconds from one of a clip's triplets, which may have been thinned, to the next."""
+    return float(np.median(np.diff([one.seconds for one in members]))) if len(members) > 1 else 0.0
 
 
 def _clip_means(members: Sequence[Compared], length: float, one: int, other: int) -> NDArray[np.float64]:
@@ -408,24 +373,24 @@ def _clip_means(members: Sequence[Compared], length: float, one: int, other: int
 # The rules.
 
 
-def _graph_rule(fault: str | None, asked: int) -> Rule:
+def _graph_rule(fault: str | None, asked: int) -> Finding:
     if fault is not None:
-        return Rule("graph", Ruling.REFUSED, f"the challenger cannot be used: {fault}")
+        return Finding("graph", Ruling.REFUSED, f"the challenger cannot be used: {fault}")
     if not asked:
-        return Rule("graph", Ruling.ERROR, "the challenger was asked for nothing: no triplet says anything")
-    return Rule("graph", Ruling.ACCEPTED, f"finite pictures of the right shape for all of {asked} triplets")
+        return Finding("graph", Ruling.ERROR, "the challenger was asked for nothing: no triplet says anything")
+    return Finding("graph", Ruling.ACCEPTED, f"finite pictures of the right shape for all of {asked} triplets")
 
 
-def _above(name: str, found: Interval | None, measured: Measured | None, least: float, claim: str) -> Rule:
+def _above(name: str, found: Interval | None, measured: Measured | None, least: float, claim: str) -> Finding:
     """A rule that holds where the whole interval is above a bound."""
     if measured is None:
-        return Rule(name, Ruling.ERROR, f"{claim}: not measured")
+        return Finding(name, Ruling.ERROR, f"{claim}: not measured")
     blocks = found.blocks if found else 0
     if found is None or not found.enough:
         silent = ", ".join(f"{count} {reason}" for reason, count in measured.silent.items())
         why = f" ({silent})" if silent else ""
         why += f"; skipped {measured.skipped[0].name}: {measured.skipped[0].reason}" if measured.skipped else ""
-        return Rule(
+        return Finding(
             name,
             Ruling.ERROR,
             f"{claim}: too few blocks, {blocks} of {measured.block_s:g} s with {MIN_TRIPLETS} scored triplets or more, "
@@ -434,32 +399,32 @@ def _above(name: str, found: Interval | None, measured: Measured | None, least: 
         )
     numbers = f"{found.mean:+.2f} dB ({found.low:+.2f} to {found.high:+.2f}, {blocks} blocks of {measured.block_s:g} s)"
     if found.low > least:
-        return Rule(name, Ruling.ACCEPTED, f"{claim}: {numbers}")
-    return Rule(name, Ruling.REFUSED, f"{claim}: not proven, {numbers}; the lower end must be above {least:g}")
+        return Finding(name, Ruling.ACCEPTED, f"{claim}: {numbers}")
+    return Finding(name, Ruling.REFUSED, f"{claim}: not proven, {numbers}; the lower end must be above {least:g}")
 
 
-def _new_rule(new: Measured | None) -> Rule:
+def _new_rule(new: Measured | None) -> Finding:
     return _above("new", new.difference if new else None, new, 0.0, "better than the champion on held-out new footage")
 
 
-def _control_rule(new: Measured | None) -> Rule:
+def _control_rule(new: Measured | None) -> Finding:
     return _above("control", new.beyond_control if new else None, new, 0.0, "better than the control on new footage")
 
 
-def _golden_rule(golden: Measured | None) -> Rule:
+def _golden_rule(golden: Measured | None) -> Finding:
     claim = f"not worse by {MAX_GOLDEN_LOSS_DB:g} dB on golden footage"
     return _above("golden", golden.difference if golden else None, golden, -MAX_GOLDEN_LOSS_DB, claim)
 
 
-def _latency_rule(latency: Latency | None) -> Rule:
+def _latency_rule(latency: Latency | None) -> Finding:
     claim = f"at most {LATENCY_LIMIT:g} times as slow as the champion"
     pairs = latency.pairs if latency else 0
     if latency is None or pairs < MIN_PAIRS:
-        return Rule("latency", Ruling.ERROR, f"{claim}: {pairs} triplets timed, at least {MIN_PAIRS} are needed")
+        return Finding("latency", Ruling.ERROR, f"{claim}: {pairs} triplets timed, at least {MIN_PAIRS} are needed")
     numbers = f"{latency.ratio:.2f} times, {latency.challenger_ms:.1f} against {latency.champion_ms:.1f} ms a triplet"
     more_s = (latency.challenger_ms - latency.champion_ms) / 1000
     ruling = Ruling.ACCEPTED if latency.ratio <= LATENCY_LIMIT or more_s <= NEGLIGIBLE_S else Ruling.REFUSED
-    return Rule("latency", ruling, f"{claim}: {numbers}")
+    return Finding("latency", ruling, f"{claim}: {numbers}")
 
 
 def _control_share(new: Measured | None) -> float | None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from sentinel_edge.errors import SentinelError
 
+PLACE = "expected a folder this user can write, with room left"
+
 
 def read_limited(path: Path, limit: int) -> bytes:
     """The content of a regular file of at most `limit` bytes.
@@ -52,6 +54,36 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+def save(path: Path, content: bytes, what: str, advice: str = PLACE) -> None:
+    """Write a file whole or not at all, and its folder where there is none.
+
+    Args:
+        path: The file.
+        content: All of it.
+        what: It is, in the words of a message: `the result`.
+        advice: What a person can do where it cannot be written.
+
+    Raises:
+        SentinelError: It cannot be written; an older one is untouched.
+    """
+    with saving(f"{what} {path}", advice):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+
+
+@contextmanager
+def saving(what: str, advice: str = PLACE) -> Iterator[None]:
+    """Say in one line what could not be written, and what to do, where the system refuses.
+
+    Raises:
+        SentinelError: It does.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SentinelError(f"cannot write {what}: {error.strerror or error}; {advice}") from error
+
+
 @contextmanager
 def staged_folder(output: Path, source: Path) -> Iterator[Path]:
     """A folder beside `output` that takes its name at the end, or is removed when something goes wrong.
@@ -62,7 +94,7 @@ def staged_folder(output: Path, source: Path) -> Iterator[Path]:
     place, footage = Path(os.path.realpath(output)), Path(os.path.realpath(source))
     if place.is_relative_to(footage):
         raise SentinelError(f"output {output} lies in the footage {source}; choose a folder outside it")
-    try:
+    with saving(str(output), "choose another place"):
         if place.exists() and not (place.is_dir() and not any(place.iterdir())):
             raise SentinelError(
                 f"output {output} already exists and is not an empty folder; nothing is overwritten, "
@@ -74,5 +106,3 @@ def staged_folder(output: Path, source: Path) -> Iterator[Path]:
             staging.mkdir()
             yield staging
             staging.rename(place)
-    except OSError as error:
-        raise SentinelError(f"cannot write {output}: {error.strerror or error}; choose another place") from error

@@ -2,56 +2,69 @@
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, TypeVar
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.storage.files import write_atomically
+from sentinel_edge.storage.files import save
 
 
-class Result(Protocol):
-    """What can be written."""
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is written at the end of a run; its fields are `message`, `started_at`, `duration_s` and others.
+
+    Attributes:
+        SCHEMA_VERSION: Of the meaning of its fields.
+    """
+
+    SCHEMA_VERSION: ClassVar[int] = 1
 
     @property
     def facts(self) -> dict[str, Any]:
         """What is written of it."""
-        ...
+        return {"schema_version": self.SCHEMA_VERSION, **plain(self)}
 
 
-class ResultFile:
-    """Where one result goes.
+Made = TypeVar("Made", bound=Result)
 
-    Attributes:
+
+def put_result(path: Path, unfinished: Made, work: Callable[[], Made]) -> Made:
+    """Do the work under the eyes of whoever reads the file: it says ERROR first, then what came of it, or why nothing.
+
+    Args:
         path: The file; its folder is made.
+        unfinished: The result of work that does not come to its end. If it fails, the failure's message is put in.
+        work: Makes the result; when it began and how long it took is put in here.
+
+    Raises:
+        SentinelError: The work did, or the file cannot be written; then no older one is left standing either.
     """
+    started = datetime.now(UTC)
+    times: dict[str, Any] = {"started_at": started.isoformat(timespec="seconds")}
+    _write(path, replace(unfinished, **times))
+    try:
+        found = work()
+    except SentinelError as error:
+        _write(path, replace(unfinished, **times | {"message": str(error)}))
+        raise
+    times["duration_s"] = (datetime.now(UTC) - started).total_seconds()
+    found = replace(found, **times)
+    _write(path, found)
+    return found
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
 
-    def write(self, result: Result) -> None:
-        """Put a result in place.
-
-        Raises:
-            SentinelError: It cannot be written; then no older one is left standing either.
-        """
-        text = json.dumps(result.facts, indent=2, allow_nan=False)
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self.path, f"{text}\n".encode())
-        except OSError as error:
-            self._withdraw()
-            raise SentinelError(
-                f"cannot write the result {self.path}: {error.strerror or error}; expected a folder this user can "
-                "write, with room left"
-            ) from error
-
-    def _withdraw(self) -> None:
-        try:
-            self.path.unlink(missing_ok=True)
-        except OSError:  # what cannot be removed either was never ours
-            return
+def _write(path: Path, result: Result) -> None:
+    text = json.dumps(result.facts, indent=2, allow_nan=False)
+    try:
+        save(path, f"{text}\n".encode(), "the result")
+    except SentinelError:
+        with suppress(OSError):  # what cannot be removed either was never ours
+            path.unlink(missing_ok=True)
+        raise
 
 
 def plain(value: Any) -> Any:

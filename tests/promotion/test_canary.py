@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.promotion.canary import RESULT, Canary, CanaryOptions, Status, run_canary, serves
+from sentinel_edge.promotion.canary import RESULT, Canary, CanaryOptions, Ending, run_canary, serves
 from sentinel_edge.promotion.canary_state import Settings, load_state, save_state
 from sentinel_edge.promotion.paired import Plan
 from sentinel_edge.promotion.registry import Registry
@@ -114,7 +114,7 @@ def test_a_better_challenger_is_promoted_early_and_the_file_says_who_served_what
     promoted: tuple[Path, Canary],
 ) -> None:
     folder, found = promoted
-    assert (found.status, found.exit_code) == (Status.PROMOTED, 0)
+    assert (found.status, found.exit_code) == (Ending.PROMOTED, 0)
     assert 7 <= len(found.blocks) <= 9, "long before the footage ends"
     assert found.evidence is not None
     assert found.evidence.low > 0
@@ -135,7 +135,7 @@ def test_a_better_challenger_is_promoted_early_and_the_file_says_who_served_what
 
 def test_a_worse_challenger_is_rolled_back_early(tmp_path: Path, footage: Path) -> None:
     found = run_canary(options(tmp_path, footage, "mean", "first", decide=True))
-    assert (found.status, found.exit_code, found.registry_changed) == (Status.ROLLED_BACK, 3, True)
+    assert (found.status, found.exit_code, found.registry_changed) == (Ending.ROLLED_BACK, 3, True)
     assert len(found.blocks) <= 9
     assert places(tmp_path / "vfi") == (1, None)
 
@@ -147,7 +147,7 @@ def test_a_challenger_no_better_is_rolled_back_at_the_maximum_at_the_latest(tmp_
     (tmp_path / "again.onnx").write_bytes(content)
     Registry(made.registry).add(tmp_path / "again.onnx", tiny_card(content, name="again"))
     found = run_canary(made)
-    assert (found.status, found.exit_code) == (Status.ROLLED_BACK, 3)
+    assert (found.status, found.exit_code) == (Ending.ROLLED_BACK, 3)
     assert found.evidence is not None
     assert (found.evidence.mean, found.evidence.blocks <= 12) == (0.0, True)
 
@@ -162,7 +162,7 @@ def test_a_challenger_that_gives_no_picture_is_rolled_back_at_once(tmp_path: Pat
     card = tiny_card(broken, version=2)
     version.with_name("card.json").write_bytes(card.to_json())
     found = run_canary(made)
-    assert (found.status, found.exit_code) == (Status.ROLLED_BACK, 3)
+    assert (found.status, found.exit_code) == (Ending.ROLLED_BACK, 3)
     assert found.blocks == ()
     assert "the challenger failed" in found.message
     assert_one_line(found.message)
@@ -174,7 +174,7 @@ def test_a_better_challenger_that_is_slower_is_rolled_back_for_that(
 ) -> None:
     monkeypatch.setitem(KINDS, "slow", slow_graph(250))
     found = run_canary(options(tmp_path, footage, "first", "slow"))
-    assert found.status is Status.ROLLED_BACK
+    assert found.status is Ending.ROLLED_BACK
     assert "too slow" in found.message
     assert len(found.blocks) <= 3
 
@@ -212,7 +212,7 @@ def test_more_footage_later_goes_on_where_the_first_ended_and_a_renamed_clip_is_
     stretch(incoming / "monday.avi", INCOMING, 0, 42)
     made = options(tmp_path / "it", incoming)
     first = run_canary(made)
-    assert (first.status, first.exit_code) == (Status.UNDECIDED, 1)
+    assert (first.status, first.exit_code) == (Ending.UNDECIDED, 1)
     assert "more footage" in first.message
     (incoming / "monday.avi").rename(incoming / "montag.avi")
     again = run_canary(made)
@@ -220,7 +220,7 @@ def test_more_footage_later_goes_on_where_the_first_ended_and_a_renamed_clip_is_
     stretch(incoming / "tuesday.avi", INCOMING, 42, 160)
     shutil.copy(incoming / "tuesday.avi", incoming / "tuesday-copy.avi")
     last = run_canary(made)
-    assert last.status is Status.PROMOTED
+    assert last.status is Ending.PROMOTED
     assert last.blocks[: len(first.blocks)] == first.blocks
     assert last.clips == ("monday.avi", "tuesday-copy.avi")
     assert [one.name for one in last.skipped] == ["tuesday.avi"]
@@ -229,7 +229,7 @@ def test_more_footage_later_goes_on_where_the_first_ended_and_a_renamed_clip_is_
 def test_footage_without_motion_decides_nothing_and_says_why(tmp_path: Path) -> None:
     still = write_clip(tmp_path / "in" / "still.avi", [np.full((64, 96, 3), 90, np.uint8)] * 30)
     found = run_canary(options(tmp_path, still.parent))
-    assert (found.status, found.exit_code, found.blocks) == (Status.UNDECIDED, 1, ())
+    assert (found.status, found.exit_code, found.blocks) == (Ending.UNDECIDED, 1, ())
     assert "28 nothing moves" in found.message
     assert load_state(tmp_path / "state.json") is not None
 
@@ -298,7 +298,7 @@ def test_killed_beside_the_registrys_change_it_is_made_once_and_told_truly(
     assert places(made.registry) == (before if moment == "before" else after)
     for _ in range(2):
         found = run_canary(made)
-        assert found.status is (Status.PROMOTED if change == "promote" else Status.ROLLED_BACK)
+        assert found.status is (Ending.PROMOTED if change == "promote" else Ending.ROLLED_BACK)
         assert found.registry_changed
         assert [one.version for one in found.contenders] == [1, 2]
         assert places(made.registry) == after
@@ -312,7 +312,7 @@ def test_a_settled_state_says_nothing_about_the_next_challenger(tmp_path: Path, 
     Registry(made.registry).add(tmp_path / "next.onnx", tiny_card(content, name="next"))
     with pytest.raises(SentinelError, match="is of another champion"):
         run_canary(made)
-    assert run_canary(replace(made, restart=True)).status is Status.ROLLED_BACK
+    assert run_canary(replace(made, restart=True)).status is Ending.ROLLED_BACK
     assert places(made.registry) == (2, None)
 
 
@@ -416,7 +416,7 @@ def test_on_a_full_disk_the_champion_stays_and_one_line_says_so(tmp_path: Path, 
     assert "cannot write" in complaint(done.stderr)
     assert places(made.registry) == (1, 2)
     assert not list(made.registry.parent.glob("**/*.tmp"))
-    assert run_canary(made).status is Status.PROMOTED, "with room again it goes on"
+    assert run_canary(made).status is Ending.PROMOTED, "with room again it goes on"
 
 
 def test_a_state_that_cannot_be_written_is_found_out_before_the_work(tmp_path: Path, footage: Path) -> None:

@@ -3,6 +3,7 @@
 The whole way is walked by `make heal` and by the test of retrain.yml.
 """
 
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export import healing
+from sentinel_edge import assets
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
+from sentinel_edge.promotion import healing
 from tests.conftest import INCOMING
 
 
@@ -75,6 +77,32 @@ def test_an_output_folder_in_use_is_left_alone(clip: Path, tmp_path: Path, capfd
     assert healing.main(["--new", str(clip), "--output", str(tmp_path)]) == 1
     assert "is not empty" in capfd.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("option", "said"), [("--golden", "no footage of the world as it was"), ("--trainer", "no Python with TensorFlow")]
+)
+def test_what_is_missing_to_train_with_is_said_before_anything_is_made(
+    clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], *, option: str, said: str
+) -> None:
+    paths = {"--golden": clip, "--trainer": Path(sys.executable)} | {option: tmp_path / "nowhere"}
+    more = [str(part) for pair in paths.items() for part in pair]
+    assert healing.main(["--new", str(clip), "--output", str(tmp_path / "out"), *more]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert said in line
+    assert option in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_a_checkout_around_it_nothing_is_trained(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(assets, "PACKAGE", tmp_path / "site-packages" / "sentinel_edge")
+    assert healing.main(["--new", str(clip), "--output", "out"]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "run this in a checkout of Sentinel Edge" in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_report_tells_every_rule_and_every_fire_drill() -> None:

@@ -16,8 +16,8 @@ from sentinel_edge.promotion.paired import (
     BLOCK_S,
     MIN_BLOCKS,
     MIN_TRIPLETS,
-    Decision,
     Plan,
+    Step,
     Weighed,
     block_length,
     block_means,
@@ -59,7 +59,7 @@ def stopped(differences: NDArray[np.float64], plan: Plan = PLAN) -> Weighed:
     """What is decided when one looks after every block."""
     for blocks in range(1, len(differences) + 1):
         found = weigh(differences[:blocks], plan)
-        if found.decision is not Decision.CONTINUE:
+        if found.decision is not Step.CONTINUE:
             return found
     return found
 
@@ -144,54 +144,54 @@ def test_where_nothing_is_gained_at_most_alpha_are_promoted_though_one_looks_aft
 ) -> None:
     runs = 200
     ends = [stopped(one) for one in simulated_blocks(runs, PLAN.maximum, autocorrelation_s)]
-    promoted = sum(one.decision is Decision.PROMOTE for one in ends)
+    promoted = sum(one.decision is Step.PROMOTE for one in ends)
     assert stats.binom.sf(promoted - 1, runs, PLAN.alpha) > 0.001, f"{promoted} of {runs}"
-    assert all(one.decision is not Decision.CONTINUE for one in ends)
+    assert all(one.decision is not Step.CONTINUE for one in ends)
 
 
 def test_where_nothing_is_gained_it_ends_long_before_the_maximum() -> None:
     ends = [stopped(one) for one in simulated_blocks(30, PLAN.maximum, 0.4, spread=0.6)]
-    assert sum(one.decision is Decision.PROMOTE for one in ends) <= 3
+    assert sum(one.decision is Step.PROMOTE for one in ends) <= 3
     assert np.mean([one.blocks for one in ends]) < 0.6 * PLAN.maximum
 
 
 @pytest.mark.parametrize(("gain", "blocks"), [(0.3, 30), (0.5, 18), (1.0, 11)])
 def test_a_gain_is_found_and_the_larger_the_sooner(gain: float, blocks: int) -> None:
     ends = [stopped(one + gain) for one in simulated_blocks(20, PLAN.maximum, 0.4, spread=0.6)]
-    assert sum(one.decision is Decision.PROMOTE for one in ends) >= 19
+    assert sum(one.decision is Step.PROMOTE for one in ends) >= 19
     assert np.mean([one.blocks for one in ends]) < blocks
 
 
 def test_a_loss_rolls_back_early() -> None:
     ends = [stopped(one - 0.5) for one in simulated_blocks(20, PLAN.maximum, 0.4, spread=0.6)]
-    assert all(one.decision is Decision.ROLL_BACK for one in ends)
+    assert all(one.decision is Step.ROLL_BACK for one in ends)
     assert np.mean([one.blocks for one in ends]) < 12
 
 
 def test_at_the_maximum_doubt_is_for_the_champion() -> None:
     undecided = np.tile([0.9, -0.5], 5)
     short = Plan(maximum=10)
-    assert weigh(undecided, Plan()).decision is Decision.CONTINUE
+    assert weigh(undecided, Plan()).decision is Step.CONTINUE
     found = weigh(undecided, short)
-    assert found.decision is Decision.ROLL_BACK
+    assert found.decision is Step.ROLL_BACK
     assert "the maximum" in found.reason
 
 
 def test_when_full_wins_to_the_end_would_not_suffice_it_ends_at_once() -> None:
     losses = np.array([-0.9, 0.3, -0.9, 0.4])
-    assert weigh(losses, Plan(maximum=6)).decision is Decision.ROLL_BACK
+    assert weigh(losses, Plan(maximum=6)).decision is Step.ROLL_BACK
     assert "any more" in weigh(losses, Plan(maximum=6)).reason
-    assert weigh(losses, Plan(maximum=60)).decision is Decision.CONTINUE
+    assert weigh(losses, Plan(maximum=60)).decision is Step.CONTINUE
 
 
 def test_no_single_block_decides_and_a_gain_that_is_all_freak_is_no_gain() -> None:
-    assert weigh(np.array([50.0]), PLAN).decision is Decision.CONTINUE
-    assert weigh(np.array([50.0, 0.0, 0.1]), PLAN).decision is Decision.CONTINUE
+    assert weigh(np.array([50.0]), PLAN).decision is Step.CONTINUE
+    assert weigh(np.array([50.0, 0.0, 0.1]), PLAN).decision is Step.CONTINUE
     # Small gains and rare heavy losses: proven above zero where a loss counts 0.7 dB at most, yet worse on average.
     heavy = np.array([0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, -30.0, 0.9, 0.9, 0.9, 0.9, 0.9])
     found = weigh(heavy, PLAN)
     assert found.low > 0 > found.mean
-    assert found.decision is not Decision.PROMOTE
+    assert found.decision is not Step.PROMOTE
 
 
 @given(hnp.arrays(np.float64, st.integers(0, 40), elements=st.floats(-5, 5)))
@@ -205,8 +205,8 @@ def test_the_bounds_hold_the_clipped_mean_between_them_and_decide_alike_in_the_m
         assert found.low <= clipped.mean() + 1e-9
         assert found.high >= clipped.mean() - 1e-9
     assert (found.low, found.high) == (-mirrored.high, -mirrored.low)
-    if found.decision is Decision.PROMOTE:
-        assert mirrored.decision is Decision.ROLL_BACK
+    if found.decision is Step.PROMOTE:
+        assert mirrored.decision is Step.ROLL_BACK
 
 
 def test_the_same_blocks_prove_less_where_neighbours_are_alike() -> None:
@@ -220,7 +220,7 @@ def test_a_proof_is_a_capital_of_one_over_alpha() -> None:
     """Full wins: the four gamblers' mean capital after k blocks is that of the formula."""
     for wins in range(1, 12):
         capital = np.mean([(1 + stake) ** wins for stake in (0.125, 0.25, 0.5, 0.9)])
-        proven = weigh(np.full(wins, 1.0), PLAN).decision is Decision.PROMOTE
+        proven = weigh(np.full(wins, 1.0), PLAN).decision is Step.PROMOTE
         assert proven == (capital >= 1 / PLAN.alpha), wins
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from demo.heal import half_rate
 from tests.conftest import PAST
-from tests.heal import half_rate
 from tests.workflows.fake_github import FakeGitHub
 from tests.workflows.runner import Result, bare_origin, run_workflow
 
@@ -275,9 +275,9 @@ def test_the_real_make_understands_what_it_is_asked(
     """The recipe that `make retrain` would run takes these options; the footage is not there, which it says."""
     workshop.will(f'"{real_make()}" --dry-run "$@" >>"{workshop.record}"; exit 1')
     retrain(github, workshop, called)
-    recipe = shlex.split(" ".join(workshop.seen()).partition("-m export.healing")[2].replace("\\", ""))
+    recipe = shlex.split(" ".join(workshop.seen()).partition("-m sentinel_edge.promotion.healing")[2].replace("\\", ""))
     assert recipe[: recipe.index("--new") + 2][-2:] == ["--new", "footage"]
-    command = [sys.executable, "-m", "export.healing", *recipe]
+    command = [sys.executable, "-m", "sentinel_edge.promotion.healing", *recipe]
     run = subprocess.run(command, cwd=github.checkout, check=False, capture_output=True, text=True, timeout=60)
     assert run.returncode == 1, run.stderr  # 2 is argparse's, for an option it does not know
     assert "footage" in run.stderr

@@ -142,7 +142,7 @@ class PerformanceNormal(Normal):
         if problem:
             return GateResult(Status.NOT_JUDGED, None, TOLERATED, problem, numbers={"triplets": summary})
         found = assess_performance(triplets, window.samples, self.known)
-        measures = {
+        measures: dict[Any, MeasureSummary] = {
             name: MeasureSummary(found.now[name], found.tolerated[name], *found.normal[name]) for name in SCORES
         }
         worst = max(found.shortfalls, key=lambda name: found.shortfalls[name])

@@ -21,17 +21,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel_edge.footage.clips import find_footage
+from sentinel_edge.footage.decoding import VideoReader
+from sentinel_edge.footage.lossless import LosslessVideo
+from sentinel_edge.footage.triplets import Triplet, read_triplets
+from sentinel_edge.networks.interpolator import Interpolator
+from sentinel_edge.promotion.healing import divide
+from sentinel_edge.promotion.registry import Registry
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from export.healing import divide  # noqa: E402
-from sentinel_edge.footage.clips import find_footage  # noqa: E402
-from sentinel_edge.footage.decoding import VideoReader  # noqa: E402
-from sentinel_edge.footage.lossless import LosslessVideo  # noqa: E402
-from sentinel_edge.footage.triplets import Triplet, read_triplets  # noqa: E402
-from sentinel_edge.networks.interpolator import Interpolator  # noqa: E402
-from sentinel_edge.promotion.registry import Registry  # noqa: E402
-
 PAST, INCOMING = ROOT / "tests/data/campus-past.mp4", ROOT / "tests/data/campus-incoming.mp4"
 EVENING = 372
 """Where the last quarter of the past footage's 480 native frames begins, and a little later."""
@@ -116,7 +114,7 @@ class Loop:
     def retrain(self, new: Path, canary: Path, *more: str | Path) -> dict[str, Any]:
         """Fine-tune, prove, refresh; the loop goes on with what came of it where it was promoted."""
         retrained = self.output / "retrained"
-        command = [sys.executable, "-m", "export.healing", "--output", retrained]
+        command = [sys.executable, "-m", "sentinel_edge.promotion.healing", "--output", retrained]
         command += ["--new", new, "--canary", canary, *more]
         subprocess.run([*map(str, command), "--trainer", str(self.trainer), *self.budget], cwd=ROOT, check=False)
         try:

@@ -15,8 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export.interpolation_network import InterpolationNetwork, interpolate
-from export.training_triplets import CROP
+from export.interpolator.network import InterpolationNetwork, interpolate
+from export.interpolator.triplets import CROP
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.networks.score import Silence, average, examine, psnr
 

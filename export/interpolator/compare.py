@@ -1,4 +1,4 @@
-"""Interpolators side by side on footage: `python -m export.compare_vfi --model models/vfi --footage clip.mp4`.
+"""Interpolators side by side on footage: `python -m export.interpolator.compare --model models/vfi --footage clip.mp4`.
 
 Prints a line for every clip and interpolator: the mean gain over plain averaging, PSNR in dB and SSIM, where it moves
 and over the whole picture. OpenCV's dense inverse search is beside them as a reference that needs no training.
@@ -101,7 +101,7 @@ def _model(path: Path) -> Path:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m export.compare_vfi", description=(__doc__ or "").splitlines()[0], allow_abbrev=False
+        prog="python -m export.interpolator.compare", description=(__doc__ or "").splitlines()[0], allow_abbrev=False
     )
     option = parser.add_argument
     option("--model", type=Path, action="append", default=[], help="registry, folder or ONNX file; repeatable")

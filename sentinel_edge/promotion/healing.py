@@ -1,4 +1,4 @@
-"""From a FAIL to a proven champion and a refreshed baseline: `python -m export.healing --new footage --output folder`.
+"""From a FAIL to a proven champion and a refreshed baseline: `python -m sentinel_edge.promotion.healing`.
 
 The steps, each the same command a person would run: fine-tune a challenger, and a control on old footage; hold it
 against the champion (the offline gate); let both work side by side on footage that neither was trained on (the canary);
@@ -6,7 +6,7 @@ teach the baseline the new normal; see that the refreshed baseline still fails d
 copies in the output folder: the registry and the baseline in use stay as they are until somebody puts the copies in
 their place.
 
-Needs no TensorFlow itself: `--trainer` names the Python that has it.
+Needs no TensorFlow itself: `--trainer` names the Python that has it, and what it trains with lies in a checkout.
 """
 
 import argparse
@@ -19,13 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sentinel_edge import assets
 from sentinel_edge.errors import SentinelError, one_line
 from sentinel_edge.footage.clips import find_footage
 from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.promotion.registry import Registry
+from sentinel_edge.storage.files import save
 
-ROOT = Path(__file__).parent.parent
+TRAINING = Path("export/interpolator/retrain.py")
+"""What fine-tunes, in a checkout: it is no part of the package."""
 CANARY_SHARE = 0.25
 """Of the new footage in time, its last, where no other footage is given for the canary."""
 WHOLE = 0.99
@@ -52,6 +55,7 @@ class Request:
         baseline: The camera's baseline.
         output: An empty folder, or a place for one.
         trainer: A Python with TensorFlow.
+        checkout: The folder that holds `export/`.
         minutes: To train, for the challenger and again for the control.
         steps: Updates of the weights in place of a time.
         maximum: Blocks after which the canary gives up.
@@ -66,6 +70,7 @@ class Request:
     baseline: Path
     output: Path
     trainer: Path
+    checkout: Path
     minutes: float
     steps: int | None
     maximum: int
@@ -101,12 +106,14 @@ def heal(request: Request, say: Callable[[str], None]) -> Outcome:
     output = request.output
     if output.exists() and any(output.iterdir()):
         raise SentinelError(f"the output folder {output} is not empty; give one that is, or a new one")
+    pictures = not any(clip.is_video for clip in find_footage(request.new).clips)
+    if not pictures:
+        _require_training(request)
     output.mkdir(parents=True, exist_ok=True)
     new, canary = (request.new, request.canary) if request.canary else divide(request.new, output / "footage")
     registry = output / "models" / "vfi"
     shutil.copytree(request.registry, registry, ignore=shutil.ignore_patterns(".*"))
     found: dict[str, Any] = {}
-    pictures = not any(clip.is_video for clip in find_footage(new).clips)
     ended = "no video" if pictures else _challenge(request, new, canary, registry, found=found, say=say)
     if ended not in ("promoted", "no video"):
         folder = output / "checks" / "champion"
@@ -124,18 +131,31 @@ def heal(request: Request, say: Callable[[str], None]) -> Outcome:
     return Outcome("promoted" if ended == "promoted" else "refreshed", found)
 
 
+def _require_training(request: Request) -> None:
+    """Find out before anything is made that something to train with is missing."""
+    for path, what, advice in (
+        (request.checkout / TRAINING, "training", "run this in a checkout of Sentinel Edge"),
+        (request.golden, "footage of the world as it was", "name it with --golden"),
+        (request.trainer, "Python with TensorFlow", "name one with --trainer, or `make retrain`, which installs it"),
+    ):
+        if not path.exists():
+            raise SentinelError(f"there is no {what} at {path}; {advice}")
+
+
 def _challenge(
     request: Request, new: Path, canary: Path, registry: Path, *, found: dict[str, Any], say: Callable[[str], None]
 ) -> str:
     """Make a challenger and prove it; how that ended, with `registry` changed accordingly."""
     output = request.output
     champion = Registry(registry).champion().model
+    training = ".".join(TRAINING.with_suffix("").parts)
     budget = ["--steps", str(request.steps)] if request.steps else []
     for name, more in (("challenger", []), ("control", ["--control"])):
         say(f"fine-tuning the {name}")
         _run(
-            [request.trainer, "-m", "export.retrain", "--champion", champion, "--new", new],
-            ["--replay", request.golden, "--output", output / name, "--minutes", str(request.minutes), *budget, *more],
+            [request.trainer, "-m", training, "--champion", champion, "--new", new, "--replay", request.golden],
+            ["--output", output / name, "--minutes", str(request.minutes), *budget, *more],
+            folder=request.checkout,
         )
     challenger = output / "challenger" / "model.onnx"
 
@@ -258,14 +278,14 @@ def _sentinel(*arguments: Sequence[str | Path], expected: tuple[int, ...] = (PAS
     return _run([sys.executable, "-m", "sentinel_edge"], *arguments, expected=expected)
 
 
-def _run(*arguments: Sequence[str | Path], expected: tuple[int, ...] = (PASS,)) -> int:
+def _run(*arguments: Sequence[str | Path], expected: tuple[int, ...] = (PASS,), folder: Path | None = None) -> int:
     """Run a command to its end; what it prints as a result goes to standard error, with its progress.
 
     Raises:
         SentinelError: It ended with a code that is none of the expected.
     """
     command = [str(word) for part in arguments for word in part]
-    code = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False).returncode  # noqa: S603
+    code = subprocess.run(command, cwd=folder, stdout=sys.stderr, check=False).returncode  # noqa: S603
     if code not in expected:
         raise SentinelError(f"this step ended with exit code {code}: {' '.join(command[1:])}; see what it said above")
     return code
@@ -282,30 +302,43 @@ def _cell(text: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line: exit code 0 promoted or refreshed, 3 nothing is to be changed, 1 it could not be told."""
-    parser = argparse.ArgumentParser(prog="python -m export.healing", description=(__doc__ or "").splitlines()[0])
+    checkout = _checkout()
+    parser = argparse.ArgumentParser(
+        prog="python -m sentinel_edge.promotion.healing", description=(__doc__ or "").splitlines()[0]
+    )
     option = parser.add_argument
     option("--new", type=Path, required=True, help="footage of the changed world")
     option("--proof", type=Path, help="footage of it for the offline gate (the last quarter of each clip of --new)")
     option("--canary", type=Path, help="footage of it that nobody trains on (the last quarter of --new)")
     option("--normal", type=Path, help="footage that the baseline learns as the new normal (--new)")
-    option("--golden", type=Path, default=ROOT / "tests/data/campus-past.mp4", help="footage of the world as it was")
-    option("--registry", type=Path, default=ROOT / "models/vfi", help="the champion's registry (models/vfi)")
-    option("--baseline", type=Path, default=ROOT / "baseline/golden.npz", help="the camera's baseline")
+    sample = checkout / "tests/data/campus-past.mp4"
+    option("--golden", type=Path, default=sample, help="footage of the world as it was (a checkout's sample)")
+    option("--registry", type=Path, default=assets.default_registry(), help="the champion's registry (the package's)")
+    option("--baseline", type=Path, default=assets.default_baseline(), help="the camera's baseline (the package's)")
     option("--output", type=Path, required=True, help="an empty folder for everything that is made")
-    option("--trainer", type=Path, default=ROOT / ".venv-export/bin/python", help="a Python with TensorFlow")
+    trainer = checkout / ".venv-export/bin/python"
+    option("--trainer", type=Path, default=trainer, help="a Python with TensorFlow (the one `make` installs)")
     option("--minutes", type=float, default=2.0, help="to train, challenger and control each")
     option("--steps", type=int, help="updates of the weights in place of a time")
     option("--maximum", type=int, default=60, help="blocks after which the canary gives up")
     try:
-        request = Request(**{name: _absolute(value) for name, value in vars(parser.parse_args(arguments)).items()})
+        given = {name: _absolute(value) for name, value in vars(parser.parse_args(arguments)).items()}
+        request = Request(**given, checkout=checkout)
         outcome = heal(request, lambda text: print(text, file=sys.stderr, flush=True))
-        (request.output / "report.md").write_text(report(outcome))
-        (request.output / "outcome.json").write_text(json.dumps({"outcome": outcome.outcome, **outcome.found}) + "\n")
+        save(request.output / "report.md", report(outcome).encode(), "the report")
+        document = json.dumps({"outcome": outcome.outcome, **outcome.found})
+        save(request.output / "outcome.json", f"{document}\n".encode(), "the outcome")
     except (SentinelError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(outcome.outcome)
     return {"promoted": 0, "refreshed": 0, "undecided": 1}.get(outcome.outcome, 3)
+
+
+def _checkout() -> Path:
+    """The folder that holds `export/`: the current one, or the one around the package; the current one for neither."""
+    places = (Path.cwd(), assets.PACKAGE.parent)
+    return next((place for place in places if (place / TRAINING).exists()), places[0])
 
 
 def _absolute(value: Any) -> Any:

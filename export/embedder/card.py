@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import onnx
 
-from sentinel_edge.errors import SentinelError
+from sentinel_edge.storage.files import saving
 
 if TYPE_CHECKING:
-    from export.selfcheck import Agreement
-    from export.weights import Weights
+    from export.embedder.selfcheck import Agreement
+    from export.embedder.weights import Weights
 
 SCHEMA_VERSION = 1
 TOOLS = {
@@ -62,7 +62,7 @@ def publish(exported: bytes, card: dict[str, Any], file: Path) -> None:
         SentinelError: the folder cannot be written.
     """
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    try:
+    with saving(str(file), "pass an --output that can be written"):
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".export-") as folder:
             model, beside = Path(folder, "model"), Path(folder, "card")
@@ -70,10 +70,6 @@ def publish(exported: bytes, card: dict[str, Any], file: Path) -> None:
             beside.write_text(text, encoding="utf-8")
             model.replace(file)
             beside.replace(file.with_suffix(".json"))
-    except OSError as error:
-        raise SentinelError(
-            f"cannot write {error.filename or file}: {error.strerror}; pass an --output that can be written"
-        ) from error
 
 
 def _tensor(value: onnx.ValueInfoProto) -> dict[str, Any]:

