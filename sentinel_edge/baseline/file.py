@@ -22,7 +22,7 @@ from sentinel_edge.footage.mask import Mask
 from sentinel_edge.gates.protocol import MIN_EPISODES, Episodes, Gate, Normal, Packed
 from sentinel_edge.sabotage.corruptions import SEVEREST
 from sentinel_edge.storage.arrays import DamagedError
-from sentinel_edge.storage.files import read_limited, write_atomically
+from sentinel_edge.storage.files import read_limited, save
 
 FORMAT = "sentinel-edge baseline"
 FIRST_VERSION, FORMAT_VERSION, NAMED_GATES = 2, 3, 4
@@ -76,13 +76,7 @@ def save_baseline(baseline: Baseline, path: Path) -> None:
         arrays[name] = array
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **(arrays | {"mask": mask}))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content.getvalue())
-    except OSError as error:
-        raise SentinelError(
-            f"cannot write baseline {path}: {error.strerror or error}; give a file in a folder this user can write"
-        ) from error
+    save(path, content.getvalue(), "baseline", "give a file in a folder this user can write")
 
 
 def _per_episode(episodes: Episodes, packed: Iterable[Packed]) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ from sentinel_edge.cli.arguments import Group
 from sentinel_edge.cli.values import named_path, optional, path_option, whole_option
 from sentinel_edge.errors import SentinelError, one_line
 from sentinel_edge.networks.interpolator_card import MAX_VERSION, card_beside, load_card
-from sentinel_edge.promotion.registry import Pointer, Registry
+from sentinel_edge.promotion.pointers import Pointer
+from sentinel_edge.promotion.registry import Registry
 from sentinel_edge.verdict.summary import aligned
 
 SHOWN_METRICS = 3

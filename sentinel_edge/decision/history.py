@@ -15,7 +15,6 @@ from typing import Annotated, Literal
 from msgspec import to_builtins
 
 from sentinel_edge.causes import Cause
-from sentinel_edge.errors import SentinelError
 from sentinel_edge.storage.documents import (
     Amount,
     DocumentError,
@@ -26,7 +25,7 @@ from sentinel_edge.storage.documents import (
     read_document,
     satisfying,
 )
-from sentinel_edge.storage.files import write_atomically
+from sentinel_edge.storage.files import save
 from sentinel_edge.verdict.verdict import EXIT_CODES, Status
 
 MAX_ENTRIES = 100
@@ -124,10 +123,5 @@ def write_history(path: Path, entries: Iterable[Entry]) -> None:
     """
     kept = sorted(entries, key=lambda entry: entry.time)[-MAX_ENTRIES:]
     lines = ",\n".join(json.dumps(to_builtins(entry)) for entry in kept)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, f'{{"format": 1, "entries": [\n{lines}\n]}}\n'.encode())
-    except OSError as error:
-        raise SentinelError(
-            f"cannot write the history {path}: {error.strerror}; give a place with room that this user can write"
-        ) from error
+    content = f'{{"format": 1, "entries": [\n{lines}\n]}}\n'
+    save(path, content.encode(), "the history", "give a place with room that this user can write")

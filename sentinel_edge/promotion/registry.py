@@ -17,14 +17,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
 
 import numpy as np
-from msgspec import Meta
 
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.networks.embedder_card import read_model, require_checksum
@@ -32,17 +29,14 @@ from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.networks.interpolator_card import (
     CARD_FILE,
     InterpolatorCard,
-    Version,
     load_card,
     load_interpolator,
 )
-from sentinel_edge.storage.documents import DocumentError, Moment, read_document, written
+from sentinel_edge.promotion.pointers import MAX_EARLIER, POINTERS_FILE, Pointer, Pointers, Role
+from sentinel_edge.storage.documents import DocumentError, read_document, written
 from sentinel_edge.storage.files import write_atomically
 
-POINTERS_FILE = "registry.json"
 MODEL_FILE = "model.onnx"
-MAX_EARLIER = 100
-"""Earlier champions that are remembered."""
 WAIT_S = 10.0
 """How long a writer waits for another one."""
 
@@ -51,58 +45,6 @@ _POLL_S = 0.02
 _PROBE_PIXELS = 32
 _TRAIN = "train one with `make train-vfi`"
 _REGISTER = "register one with `sentinel-edge model add --model FILE`"
-
-
-class Role(StrEnum):
-    """What a version is to its registry."""
-
-    CHAMPION = "champion"
-    CHALLENGER = "challenger"
-    EARLIER = "earlier"
-    UNUSED = "unused"
-
-
-@dataclass(frozen=True, slots=True)
-class Pointer:
-    """A version and since when it holds its place (ISO 8601, UTC)."""
-
-    version: Version
-    since: Moment
-
-
-@dataclass(frozen=True, slots=True)
-class Pointers:
-    """Who holds which place.
-
-    Attributes:
-        format: What tells the file from others.
-        format_version: Of that format.
-        champion: The version in service; None before the first promotion.
-        challenger: The one that wants to replace it, if any.
-        earlier: Champions of before, the last one last: where a rollback goes.
-    """
-
-    format: Literal["sentinel-edge registry"] = field(default="sentinel-edge registry", kw_only=True)
-    format_version: Literal[1] = field(default=1, kw_only=True)
-    champion: Pointer | None = None
-    challenger: Pointer | None = None
-    earlier: Annotated[
-        tuple[Pointer, ...], Meta(max_length=MAX_EARLIER, description=f"a list of at most {MAX_EARLIER} versions")
-    ] = ()
-
-    def __post_init__(self) -> None:
-        if self.champion and self.challenger and self.champion.version == self.challenger.version:
-            raise DocumentError(
-                f"has version {self.champion.version} as champion and as challenger; expected two versions"
-            )
-
-    def role(self, version: int) -> Role:
-        """What a version is."""
-        if self.champion and self.champion.version == version:
-            return Role.CHAMPION
-        if self.challenger and self.challenger.version == version:
-            return Role.CHALLENGER
-        return Role.EARLIER if any(one.version == version for one in self.earlier) else Role.UNUSED
 
 
 @dataclass(frozen=True, slots=True)

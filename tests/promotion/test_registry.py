@@ -24,7 +24,8 @@ from sentinel_edge.errors import SentinelError
 from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.networks.interpolator_card import load_card, save_card
 from sentinel_edge.promotion import registry
-from sentinel_edge.promotion.registry import Pointers, Registry
+from sentinel_edge.promotion.pointers import Pointers
+from sentinel_edge.promotion.registry import Registry
 from tests.cli.test_bad_input import AS_A_USER
 from tests.command import ROOT, assert_one_line, complaint, run_cli, start_cli, strict_json
 from tests.material.interpolators import tiny_card, tiny_graph, write_tiny
