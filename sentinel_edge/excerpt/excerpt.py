@@ -358,6 +358,8 @@ def _key_frame_cuts(clip: Clip, rate: float, wanted: int, taking: _Taking) -> _M
     """The stretches that begin at key frames, if one of them shows that they can be cut without loss."""
     try:
         survey = survey_packets(clip.path)
+        if survey.change:
+            taking.skip(clip.name, survey.change)
         gaps = np.diff(survey.keys, append=survey.packets)
         if not len(survey.keys) or gaps.max() > max(LONGEST_GAP_S * rate, wanted):
             return None

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.footage.decoding import Unreadable, VideoReader
+from sentinel_edge.footage.size_guard import PictureWatch
 
 _MP4 = {b"h264": "avc1", b"H264": "avc1", b"avc1": "avc1", b"hevc": "hvc1", b"HEVC": "hvc1", b"hvc1": "hvc1"}
 """Codecs whose packets go into an MP4, and what they are called there; all others go into an AVI."""
@@ -53,12 +54,14 @@ class PacketSurvey:
         keys: int64 (k,), which of them are key frames, in the order of the file.
         key_size: Bytes of a key frame, on average.
         other_size: Bytes of any other, on average.
+        change: Why they end before the file does; empty where they do not.
     """
 
     packets: int
     keys: NDArray[np.int64]
     key_size: float
     other_size: float
+    change: str
 
     def stretch_size(self, frames: int) -> float:
         """Bytes to expect of a file of so many frames, the first of them a key frame."""
@@ -68,7 +71,7 @@ class PacketSurvey:
 
 
 class PacketReader:
-    """A video's packets in the order of the file. Use it as a context manager.
+    """A video's packets in the order of the file, up to where its picture changes. Use it as a context manager.
 
     Attributes:
         fps: Frames a second.
@@ -92,6 +95,7 @@ class PacketReader:
         self.codec = cv2.VideoWriter.fourcc(*_MP4[codec]) if codec in _MP4 else int.from_bytes(codec, "little")
         self.suffix = ".mp4" if codec in _MP4 else ".avi"
         self.index = 0
+        self._watch = PictureWatch(codec.decode("latin-1"))
 
     def __enter__(self) -> Self:
         return self
@@ -105,14 +109,22 @@ class PacketReader:
         """Release the file."""
         self._capture.release()
 
+    @property
+    def change(self) -> str:
+        """Why the packets ended before the file does: its picture changes. Empty where it does not."""
+        return self._watch.reason(self.index / self.fps)
+
     def __iter__(self) -> Iterator[Packet]:
         while self._capture.grab():
             good, content = self._capture.retrieve()
             if not good or content is None:
                 return
+            compressed = np.asarray(content, np.uint8).reshape(-1)
+            if self._watch.changes_at(compressed.tobytes()):
+                return
             self.index += 1
             yield Packet(
-                np.asarray(content, np.uint8).reshape(-1),
+                compressed,
                 self._capture.get(cv2.CAP_PROP_POS_MSEC),
                 self._capture.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME) != 0,
             )
@@ -135,7 +147,11 @@ def survey_packets(path: Path) -> PacketSurvey:
                 other_bytes += packet.content.size
         others = reader.index - len(keys)
         return PacketSurvey(
-            reader.index, np.array(keys, np.int64), key_bytes / max(1, len(keys)), other_bytes / max(1, others)
+            reader.index,
+            np.array(keys, np.int64),
+            key_bytes / max(1, len(keys)),
+            other_bytes / max(1, others),
+            reader.change,
         )
 
 

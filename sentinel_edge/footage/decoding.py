@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sentinel_edge import MAX_PIXELS
 from sentinel_edge.footage.clips import Clip
+from sentinel_edge.footage.size_guard import SizeGuard
 from sentinel_edge.storage.files import read_limited
 
 MAX_IMAGE_BYTES = 2**28
@@ -110,7 +111,8 @@ class VideoReader:
     """A video's frames at their native rate: iterate over `(seconds, frame)`, frame uint8 BGR (h, w, 3).
 
     Seconds count from the first frame and always increase: where a container's time stamps stand still or
-    run backwards, the nominal frame duration is added instead. Use it as a context manager.
+    run backwards, the nominal frame duration is added instead. Where the picture takes another size the video
+    ends (see `size_guard`). Use it as a context manager.
 
     Raises:
         Unreadable: The file cannot be opened, its picture is larger than `MAX_PIXELS`, or this OpenCV is one that
@@ -138,6 +140,9 @@ class VideoReader:
         self.promised_s: float = count / self.fps if math.isfinite(count) and count > 0 else 0.0
         self.seconds = 0.0
         self._origin: float | None = None
+        codec = int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4]
+        self._guard = SizeGuard(path, codec.decode("latin-1"))
+        self._ended = False
 
     def __enter__(self) -> Self:
         return self
@@ -156,12 +161,17 @@ class VideoReader:
     def close(self) -> None:
         """Release the decoder."""
         self._capture.release()
+        self._guard.close()
 
     def advance(self) -> bool:
-        """Step to the next frame without converting it; False at the end."""
-        if not self._capture.grab():
+        """Step to the next frame without converting it; False at the end, and where the picture changes."""
+        if self._ended or not self._capture.grab():
             return False
-        stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+        stamp_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+        if not self._guard.passes(stamp_ms, chr(int(self._capture.get(cv2.CAP_PROP_FRAME_TYPE)))):
+            self._ended = True
+            return False
+        stamp = stamp_ms / 1000.0
         if self._origin is None:
             self._origin = stamp if math.isfinite(stamp) else 0.0
             self.seconds = 0.0
@@ -173,17 +183,38 @@ class VideoReader:
 
     def retrieve(self) -> NDArray[np.uint8] | None:
         """The frame `advance` stepped to, or None where it cannot be decoded."""
-        good, frame = self._capture.retrieve()
+        try:
+            good, frame = self._capture.retrieve()
+        except cv2.error:  # of a raw stream that is joined in the middle
+            return None
         return np.asarray(frame, np.uint8) if good and frame is not None and frame.ndim == 3 else None
 
     @property
     def missing_share(self) -> float:
         """Share of the promised duration that had not been delivered when the frames ended, 0 to 1.
 
-        Measured in time, not in frames: a camera that drops frames under a steady clock is not cut short.
+        Measured in time, not in frames: a camera that drops frames under a steady clock is not cut short. Where the
+        picture changed it is at least the share of the packets that follow, which no container need promise.
         """
         delivered = self.seconds + 1.0 / self.fps
-        return max(0.0, 1.0 - delivered / self.promised_s) if self.promised_s > 0 else 0.0
+        missing = max(0.0, 1.0 - delivered / self.promised_s) if self.promised_s > 0 else 0.0
+        return max(missing, self._guard.share_left()) if self._ended else missing
+
+    @property
+    def change(self) -> str:
+        """Why the frames ended before the file does: its picture changes. Empty where it does not."""
+        return self._guard.watch.reason(self.seconds + 1.0 / self.fps) if self._ended else ""
+
+    @property
+    def shortfall(self) -> str:
+        """Why a video that ended is not all that was promised; empty where it is, or nearly."""
+        if self.change or self.missing_share <= CUT_SHORT_SHARE:
+            return self.change
+        return f"cut short: {self.missing_share:.0%} of its duration is missing"
+
+
+CUT_SHORT_SHARE = 0.05
+"""A video that ends with more than this share of its promised duration missing is reported as cut short."""
 
 
 def last_frame_s(clip: Clip) -> float:

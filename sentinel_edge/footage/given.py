@@ -55,9 +55,10 @@ class TimedFrames:
     Attributes:
         seconds: When the frame of now is shown, from the first one on.
         missing_share: Nothing promised how many there would be, so none is missing.
+        shortfall: Likewise.
     """
 
-    missing_share = 0.0
+    missing_share, shortfall = 0.0, ""
 
     def __init__(self, clip: GivenFrames) -> None:
         self._name = clip.name

@@ -80,8 +80,6 @@ def _complete(waiting: deque[_Waiting]) -> Iterator[Sample]:
 
 DEFAULT_FPS = 5.0
 """Samples a second of video: dense enough for clips of half a minute; longer footage is thinned anyway."""
-CUT_SHORT_SHARE = 0.05
-"""A video that ends with more than this share of its promised duration missing is reported as cut short."""
 
 
 @dataclass(slots=True)
@@ -184,17 +182,17 @@ class SampleReader:
                 yield from _complete(waiting)
             for entry in waiting:
                 yield entry.done()
-            missing = reader.missing_share
+            missing, shortfall = reader.missing_share, reader.shortfall
         if last_slot < 0:
             self._unopened += 1
             self.skipped.append(Skipped(clip.name, "no frame in it can be decoded"))
             return
         samples = self.index - first
-        if missing > CUT_SHORT_SHARE:
+        if shortfall:
             lost = samples * missing / (1.0 - missing)
             samples += round(lost)
             self._lost += lost
-            self.skipped.append(Skipped(clip.name, f"cut short: {missing:.0%} of its duration is missing"))
+            self.skipped.append(Skipped(clip.name, shortfall))
         self._videos += 1
         self._video_samples += samples
 

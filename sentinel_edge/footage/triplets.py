@@ -115,7 +115,7 @@ def read_triplets(
         stride = max(stride, math.ceil(_promised_frames(videos) / limit))
     for clip in videos:
         try:
-            yield from _of_video(clip, stride, mask)
+            yield from _of_video(clip, stride, mask, passed_over)
         except Unreadable as reason:
             passed_over.append(Skipped(clip.name, reason.reason))
 
@@ -131,7 +131,7 @@ def _promised_frames(videos: Sequence[Clip]) -> float:
     return frames
 
 
-def _of_video(clip: Clip, stride: int, mask: Mask | None) -> Iterator[Triplet]:
+def _of_video(clip: Clip, stride: int, mask: Mask | None, passed_over: list[Skipped]) -> Iterator[Triplet]:
     with VideoReader(clip.path) as reader:
         held: deque[tuple[float, NDArray[np.uint8]]] = deque(maxlen=3)
         number = -1
@@ -150,3 +150,5 @@ def _of_video(clip: Clip, stride: int, mask: Mask | None) -> Iterator[Triplet]:
                 triplet = make_triplet((first, second, third), clip.name, (start, middle, end), mask)
                 if triplet:
                     yield triplet
+        if reader.change:
+            passed_over.append(Skipped(clip.name, reader.change))

@@ -19,7 +19,6 @@ from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Clip, Skipped, find_footage
 from sentinel_edge.footage.decoding import Unreadable, VideoReader, read_image
 from sentinel_edge.footage.lossless import LosslessVideo, encode_png
-from sentinel_edge.footage.samples import CUT_SHORT_SHARE
 from sentinel_edge.sabotage.corruptions import Failure, Frame
 from sentinel_edge.storage.files import staged_folder
 
@@ -150,7 +149,7 @@ def _sabotage_video(clip: Clip, failure: Failure, target: Path, tally: _Tally) -
 
 
 def _decoded(clip: Clip, reader: VideoReader, skipped: list[Skipped]) -> Iterator[Frame]:
-    """The frames of a video, all of one size (OpenCV sees to that); those that cannot be decoded are listed."""
+    """The frames of a video, all of one size (the reader sees to that); what cannot be read is listed."""
     any_decoded = False
     while reader.advance():
         frame = reader.retrieve()
@@ -161,8 +160,8 @@ def _decoded(clip: Clip, reader: VideoReader, skipped: list[Skipped]) -> Iterato
             yield frame
     if not any_decoded:
         raise Unreadable("no frame in it can be decoded")
-    if reader.missing_share > CUT_SHORT_SHARE:
-        skipped.append(Skipped(clip.name, f"cut short: {reader.missing_share:.0%} of its duration is missing"))
+    if reader.shortfall:
+        skipped.append(Skipped(clip.name, reader.shortfall))
 
 
 def _count_frames(path: Path) -> int:

@@ -162,6 +162,23 @@ def test_stretches_stay_spread_where_frames_grow_larger_than_the_first(tmp_path:
     assert any(TRIPLET <= count < 10 for start, count in spread if 4.0 < start < 10.0), "shorter, but there"
 
 
+def test_a_video_whose_picture_changes_is_taken_up_to_there_and_the_rest_listed(
+    tmp_path: Path, campus: list[Frame]
+) -> None:
+    large = campus[:60]
+    small = [np.ascontiguousarray(frame[:144, :192]) for frame in campus[60:120]]
+    with LosslessVideo(tmp_path / "gate.avi", 10.0) as video:
+        for frame in (*large, *small):
+            video.write(frame)
+    taken = take_excerpt(tmp_path / "gate.avi", tmp_path / "out", limit=4_000_000, seconds=0.5)
+    found = files(tmp_path / "out")
+    assert found
+    assert all(assert_stretch(path, tmp_path / "gate.avi")[0] < 6.0 for path in found)
+    assert [(entry.name, entry.reason) for entry in taken.skipped] == [
+        ("gate.avi", "the picture changes from 384x288 to 192x144 at 6.0 s; what follows cannot be read")
+    ]
+
+
 def test_a_video_that_cannot_be_cut_is_written_again_without_loss(tmp_path: Path, campus: list[Frame]) -> None:
     source = uncuttable(tmp_path / "yard.mkv", campus[:60])
     taken = take_excerpt(source, tmp_path / "out", limit=4_000_000, seconds=0.8)

@@ -62,7 +62,7 @@ class CutVideo:
         self._origin: float | None = None
         self._frame: Frame | None = None
         self.fps = self._video.fps
-        self.missing_share = 0.0  # the frames were counted beforehand
+        self.missing_share, self.shortfall = 0.0, ""  # the frames were counted beforehand
         for _ in range(stretch.start):
             self._video.advance()
 
