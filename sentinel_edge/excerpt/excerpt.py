@@ -18,14 +18,13 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.excerpt.packets import PacketCutter, survey_packets
+from sentinel_edge.excerpt.packets import PacketCutter, count_frames, survey_packets
 from sentinel_edge.footage.clips import Clip, Footage, Skipped, find_footage
 from sentinel_edge.footage.decoding import Unreadable, VideoReader, read_image
 from sentinel_edge.footage.lossless import LosslessVideo, encode_png
@@ -187,7 +186,7 @@ def _copy_all(footage: Footage, taking: _Taking) -> float:
     for clip in footage.clips:
         if clip.is_video:
             try:
-                seconds = _count_frames(clip) / _rate(clip)
+                seconds = count_frames(clip.path) / _rate(clip)
                 _copy_file(clip.path, taking.folder / clip.name, seconds, taking)
             except Unreadable as finding:
                 taking.skip(clip.name, finding.reason)
@@ -349,7 +348,7 @@ def _video(clip: Clip, seconds: float, taking: _Taking) -> _Material:
     found = _key_frame_cuts(clip, rate, wanted, taking)
     if found:
         return found
-    frames = _count_frames(clip)
+    frames = count_frames(clip.path)
     cost = _rewritten_frame_size(clip, frames) * min(wanted, frames)
     return _Material(clip, _Way.REWRITTEN, rate, frames, _even_starts(frames, wanted), wanted, cost)
 
@@ -413,21 +412,6 @@ def _rewritten_frame_size(clip: Clip, frames: int) -> float:
             if frame is not None:
                 sizes.append(encode_png(frame).size)
     return sum(sizes) / max(1, len(sizes))
-
-
-def _count_frames(clip: Clip) -> int:
-    """How many frames a video holds, by its packets, or else counted one by one; never what its container promises.
-
-    Raises:
-        Unreadable: None can be decoded.
-    """
-    with VideoReader(clip.path) as reader:
-        if not any(frame is not None for _, frame in islice(reader, 1)):
-            raise Unreadable("no frame in it can be decoded")
-        try:
-            return survey_packets(clip.path).packets
-        except Unreadable:
-            return 1 + sum(1 for _ in iter(reader.advance, False))
 
 
 def _copy_pictures(material: _Material, starts: Sequence[int], footage: Footage, taking: _Taking) -> None:

@@ -318,3 +318,18 @@ class PacketCutter:
                 if expected is None or found is None or not np.array_equal(found, expected):
                     return False
             return not reader.advance()
+
+
+def count_frames(path: Path) -> int:
+    """How many frames a video holds, by its packets, or else counted one by one; never what its container promises.
+
+    Raises:
+        Unreadable: None can be decoded.
+    """
+    with VideoReader(path) as reader:
+        if not next(iter(reader), None):
+            raise Unreadable("no frame in it can be decoded")
+        try:
+            return survey_packets(path).packets
+        except Unreadable:
+            return 1 + sum(1 for _ in iter(reader.advance, False))
