@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from sentinel_edge import assets
 from sentinel_edge.footage.clips import find_clips
-from sentinel_edge.footage.window import read_window
 from sentinel_edge.networks.embedder import Embedder
 from tests.command import do_without
+from tests.material.windows import EMBEDDING, read
 
 DATA = Path(__file__).parent / "data"
 PAST = DATA / "campus-past.mp4"
@@ -64,5 +64,5 @@ def embedder() -> Embedder:
 @pytest.fixture(scope="session")
 def campus_embeddings(embedder: Embedder) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
     """Embeddings of the sample camera at the default rate: the past (240, d) and what came later (150, d)."""
-    past, incoming = (read_window(find_clips(path), embedder, 5.0).embeddings for path in (PAST, INCOMING))
+    past, incoming = (read(find_clips(path), embedder).records[EMBEDDING] for path in (PAST, INCOMING))
     return past, incoming

@@ -93,6 +93,11 @@ class Embedder:
                 f"model {self.card.name} failed on a batch of {len(frames)} frames ({first_line(error)}); "
                 "export the model again"
             ) from error
+        if embeddings.shape != (len(frames), self.dimensions):
+            raise SentinelError(
+                f"model {self.card.name} gave {list(embeddings.shape)} for {len(frames)} frames; expected "
+                f"{[len(frames), self.dimensions]}: export the model again"
+            )
         return np.asarray(embeddings, np.float32)
 
 
@@ -133,17 +138,15 @@ class EmbeddingStream:
         self._pool.submit(self._embed, batch)
 
     def _embed(self, batch: list["_Wanted"]) -> None:
+        """Every future gets a result or what went wrong: one that is left open would be waited for for ever."""
         try:
-            embeddings = list(self._embedder.embed(np.stack([frame for frame, _, _ in batch])))
+            embeddings = self._embedder.embed(np.stack([frame for frame, _, _ in batch]))
+            for (_, then, future), embedding in zip(batch, embeddings, strict=True):
+                future.set_result(then(embedding))
         except BaseException as error:
             for _, _, future in batch:
-                future.set_exception(error)
-            return
-        for (_, then, future), embedding in zip(batch, embeddings, strict=True):
-            try:
-                future.set_result(then(embedding))
-            except SentinelError as error:
-                future.set_exception(error)
+                if not future.done():
+                    future.set_exception(error)
 
 
 _Wanted = tuple[NDArray[np.uint8], Callable[[NDArray[np.float32]], Any], Future[Any]]

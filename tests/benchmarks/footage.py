@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from sentinel_edge import assets
 from sentinel_edge.footage.clips import find_clips
 from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.samples import SampleReader
-from sentinel_edge.networks.embedder import BATCH_SIZE, Embedder
+from sentinel_edge.networks.embedder import BATCH_SIZE, Embedder, EmbeddingStream
 
 SAMPLE = Path(__file__).parents[1] / "data"
 PAST = SAMPLE / "campus-past.mp4"
@@ -112,8 +113,13 @@ def window_embeddings() -> NDArray[np.float32]:
 
 
 def _embed(frames: Iterable[Frame]) -> NDArray[np.float32]:
-    fitted = ((None, embedder().fit(frame)) for frame in frames)
-    return np.stack([embedding for _, embedding in embedder().embed_stream(fitted)])
+    stream, taken = EmbeddingStream(embedder()), list[Future[Any]]()
+    for frame in frames:
+        taken.append(stream.take(embedder().fit(frame)))
+        if len(taken) > stream.ahead:  # so that few frames wait in memory
+            taken[-1 - stream.ahead].result()
+    stream.close()
+    return np.stack([embedding.result() for embedding in taken])
 
 
 class BareInference:

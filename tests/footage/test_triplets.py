@@ -134,7 +134,7 @@ def test_what_a_mask_hides_is_the_same_grey_in_all_three(tmp_path: Path) -> None
 def test_samples_in_threes_have_the_two_native_frames_after_them_and_come_in_order(tmp_path: Path, fps: float) -> None:
     clips = find_clips(counted(tmp_path / "count.avi", 20))
     plain = list(SampleReader(clips, fps))
-    threes = list(SampleReader(clips, fps, in_threes=lambda index: index % 3 == 0))
+    threes = list(SampleReader(clips, fps, successors=lambda index: 1 + (index % 3 == 0)))
     assert [sample.origin for sample in threes] == [sample.origin for sample in plain]
     for sample, other in zip(threes, plain, strict=True):
         number = number_of(sample.frame[..., ::-1])
@@ -163,7 +163,7 @@ def test_only_the_frames_that_are_needed_are_converted(tmp_path: Path, monkeypat
     list(SampleReader(clips, 2.5))
     without = len(retrieved)
     retrieved.clear()
-    list(SampleReader(clips, 2.5, in_threes=lambda index: index % 5 == 0))
+    list(SampleReader(clips, 2.5, successors=lambda index: 1 + (index % 5 == 0)))
     assert (without, len(retrieved)) == (20, 22), (
         "every fourth frame and its successor; one more for each of two triplets"
     )

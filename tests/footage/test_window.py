@@ -1,7 +1,7 @@
-"""Parts of a window and windows joined: frames, lengths and losses stay in proportion."""
+"""Parts of a window and windows joined: frames, lengths and losses stay in proportion; what a window records."""
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,39 +13,42 @@ from hypothesis import strategies as st
 
 from sentinel_edge.footage.clips import Clip, Skipped, find_clips
 from sentinel_edge.footage.mask import Mask
-from sentinel_edge.footage.window import PER_FRAME, Window, join, read_window
-from sentinel_edge.gates.performance.normal import TRIPLET
+from sentinel_edge.footage.samples import Sample
+from sentinel_edge.footage.window import Window, join, record
 from sentinel_edge.gates.quality.condition import sum_up
 from sentinel_edge.gates.quality.signals import FRAME_SIGNALS
 from sentinel_edge.networks.embedder import Embedder
+from tests.material import windows
 from tests.material.simulation import Frame, PictureCamera, signals_of
+from tests.material.windows import EMBEDDING, QUALITY, read
 
 
 def fabricated(origins: Sequence[str], stride: int = 1, first: int = 0) -> Window:
     """A window whose frames are told apart by their one-dimensional embeddings, counted from `first`."""
     count = len(origins)
-    return Window(
-        embeddings=np.arange(first, first + count, dtype=np.float16)[:, None],
-        signals=np.zeros(count, FRAME_SIGNALS),
-        origins=tuple(origins),
-        samples=count * stride,
+    return replace(
+        windows.window(
+            np.arange(first, first + count, dtype=np.float16)[:, None],
+            np.zeros(count, FRAME_SIGNALS),
+            origins=origins,
+            samples=count * stride,
+        ),
         stride=stride,
         unreadable=0.1 * count,
         expected=1.1 * count * stride,
         skipped=(Skipped("broken.png", "damaged"),),
-        triplets=np.zeros(count, TRIPLET),
     )
 
 
 def numbers(window: Window) -> list[int]:
     """What `fabricated` numbered the frames of a window."""
-    assert len(window.origins) == len(window.signals) == len(window.embeddings)
-    return [int(value) for value in window.embeddings[:, 0]]
+    assert {len(records) for records in window.records.values()} == {len(window.origins)} == {len(window)}
+    return [int(value) for value in window.records[EMBEDDING][:, 0]]
 
 
 def test_every_field_is_of_each_frame_or_of_the_whole() -> None:
-    whole = {"samples", "stride", "unreadable", "expected", "skipped", "interpolator"}
-    assert {field.name for field in fields(Window)} == whole | set(PER_FRAME)
+    whole = {"samples", "stride", "unreadable", "expected", "skipped", "made_by"}
+    assert {field.name for field in fields(Window)} == whole | {"records", "origins"}
 
 
 @given(st.integers(1, 60), st.integers(1, 5), st.lists(st.integers(0, 60), max_size=5))
@@ -70,7 +73,7 @@ def test_frames_are_taken_in_the_order_asked_for() -> None:
 
 def test_nothing_taken_is_an_empty_window() -> None:
     empty = fabricated("abcd").part(2, 2)
-    assert (empty.embeddings.shape, empty.origins, empty.samples, empty.expected) == ((0, 1), (), 0, 0.0)
+    assert (empty.records[EMBEDDING].shape, empty.origins, empty.samples, empty.expected) == ((0, 1), (), 0, 0.0)
     assert empty.part(0, 0).samples == 0
 
 
@@ -89,15 +92,15 @@ def frames_in(folder: Path, frames: Sequence[Frame]) -> list[Clip]:
 
 def test_a_window_holds_the_signals_of_the_very_frames_it_embedded(tmp_path: Path, embedder: Embedder) -> None:
     frames = PictureCamera(0).episode(9)
-    window = read_window(frames_in(tmp_path / "plain", frames), embedder, 5.0)
+    window = read(frames_in(tmp_path / "plain", frames), embedder)
     assert window.origins == tuple(f"{number}.png" for number in range(9))
-    assert window.signals.tobytes() == signals_of(frames).tobytes()
-    thinned = read_window(find_clips(tmp_path / "plain"), embedder, 5.0, limit=3)
+    assert window.records[QUALITY].tobytes() == signals_of(frames).tobytes()
+    thinned = read(find_clips(tmp_path / "plain"), embedder, limit=3)
     assert (thinned.stride, thinned.origins) == (4, ("0.png", "4.png", "8.png"))
     kept = np.arange(0, 9, 4)
-    np.testing.assert_array_equal(thinned.embeddings, window.embeddings[kept])
-    assert (thinned.signals["luma"] == window.signals["luma"][kept]).all()
-    assert (thinned.signals["noise"] == window.signals["noise"][kept]).all()
+    np.testing.assert_array_equal(thinned.records[EMBEDDING], window.records[EMBEDDING][kept])
+    assert (thinned.records[QUALITY]["luma"] == window.records[QUALITY]["luma"][kept]).all()
+    assert (thinned.records[QUALITY]["noise"] == window.records[QUALITY]["noise"][kept]).all()
 
 
 def test_what_a_mask_hides_reaches_neither_the_model_nor_the_signals(tmp_path: Path, embedder: Embedder) -> None:
@@ -107,13 +110,13 @@ def test_what_a_mask_hides_reaches_neither_the_model_nor_the_signals(tmp_path: P
         frame[:24, :32] = 60 * number
     corner = np.zeros((4, 4), np.bool_)
     corner[0, 0] = True
-    windows = [
-        read_window(frames_in(tmp_path / name, shown), embedder, 5.0, mask=Mask(corner))
+    plain, covered = [
+        read(frames_in(tmp_path / name, shown), embedder, mask=Mask(corner))
         for name, shown in (("plain", frames), ("clock", clock))
     ]
-    np.testing.assert_array_equal(windows[0].embeddings, windows[1].embeddings)
-    assert windows[0].signals.tobytes() == windows[1].signals.tobytes(), "the successor is masked as well"
-    assert windows[0].signals.tobytes() != signals_of(frames).tobytes()
+    np.testing.assert_array_equal(plain.records[EMBEDDING], covered.records[EMBEDDING])
+    assert plain.records[QUALITY].tobytes() == covered.records[QUALITY].tobytes(), "the successor is masked as well"
+    assert plain.records[QUALITY].tobytes() != signals_of(frames).tobytes()
 
 
 def test_pictures_whose_size_changes_on_the_way_have_no_change_where_it_does(
@@ -121,10 +124,21 @@ def test_pictures_whose_size_changes_on_the_way_have_no_change_where_it_does(
 ) -> None:
     frames = PictureCamera(0).episode(6)
     frames[3:] = [np.asarray(cv2.resize(frame, (320, 180)), np.uint8) for frame in frames[3:]]
-    signals = read_window(frames_in(tmp_path / "sizes", frames), embedder, 5.0).signals
+    signals = read(frames_in(tmp_path / "sizes", frames), embedder).records[QUALITY]
     assert np.isnan(signals["change"]).tolist() == [False, False, True, False, False, True]
     condition = sum_up(signals)
     assert all(np.isfinite(condition[name]).all() for name in condition.dtype.names or ())
+
+
+def test_an_error_in_the_middle_of_a_stream_ends_it(embedder: Embedder) -> None:
+    def samples() -> Iterator[tuple[int, Sample]]:
+        for index in range(20):
+            if index == 9:
+                raise OSError("the disk is gone")
+            yield index, Sample(index, str(index), np.zeros((224, 224, 3), np.uint8))
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(record(samples(), windows.recorders(embedder)))
 
 
 def test_joining_nothing_is_an_error() -> None:

@@ -1,4 +1,4 @@
-"""The judge over both gates: who decides, what is said of a window that fails, and what cannot be judged."""
+"""The judge over all gates: who decides, what is said of a window that fails, and what cannot be judged."""
 
 import json
 from collections.abc import Collection
@@ -14,17 +14,8 @@ from scipy import stats
 from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.causes import Cause
 from sentinel_edge.footage.window import Window
-from sentinel_edge.gates.judge import (
-    DRIFTED_FRAMES,
-    EMBEDDING,
-    GATES,
-    PERFORMANCE,
-    QUALITY,
-    Judgement,
-    judge,
-    weaknesses,
-)
-from sentinel_edge.gates.performance.normal import TRIPLET
+from sentinel_edge.gates import names
+from sentinel_edge.gates.judge import DRIFTED_FRAMES, Judgement, judge
 from sentinel_edge.gates.quality.signals import FrameSignals
 from sentinel_edge.verdict.summary import summary
 from sentinel_edge.verdict.verdict import SCHEMA_PATH, FrameCount, Status, Verdict
@@ -32,7 +23,9 @@ from tests.command import assert_one_line
 from tests.conftest import DATA
 from tests.gates.embedding.test_calibration import baseline_of
 from tests.gates.quality.test_normal import EPISODES, LENGTH, TRIALS, future, past
+from tests.material import windows
 from tests.material.simulation import Camera, PictureCamera, signals_of
+from tests.material.windows import EMBEDDING, PERFORMANCE, QUALITY, quality, with_known, with_records
 
 
 class Site:
@@ -51,9 +44,7 @@ class Site:
 
 
 def window_of(embeddings: NDArray[np.float16], signals: FrameSignals) -> Window:
-    count = len(embeddings)
-    origins = tuple(f"frame {n}" for n in range(count))
-    return Window(embeddings, signals, origins, count, 1, 0.0, float(count), (), np.zeros(count, TRIPLET))
+    return windows.window(embeddings, signals, origins=[f"frame {n}" for n in range(len(embeddings))])
 
 
 @cache
@@ -85,7 +76,7 @@ def window(kind: str) -> Window:
 )
 def test_a_window_fails_when_either_gate_does(kind: str, failed: tuple[str, ...]) -> None:
     found = judge(window(kind), known())
-    assert tuple(found.gates) == GATES
+    assert tuple(found.gates) == names()
     assert tuple(name for name, gate in found.gates.items() if gate.status is Status.FAIL) == failed
     assert found.status is (Status.FAIL if failed else Status.PASS)
     assert bool(found.causes) == bool(found.most_drifted) == bool(failed)
@@ -107,9 +98,9 @@ def test_a_gate_left_out_says_nothing_and_changes_nothing_of_the_other(kind: str
 
 def test_the_picture_is_looked_at_only_where_it_decides_or_explains() -> None:
     def looked_at(kind: str) -> bool:
-        baseline = replace(known(), health=replace(known().health))
+        baseline = with_known(known(), quality=replace(quality(known())))
         judge(window(kind), baseline, gates=[EMBEDDING])
-        return "views" in vars(baseline.health)
+        return "views" in vars(quality(baseline))
 
     assert not looked_at(NORMAL)
     assert looked_at(STRANGE), "its causes are wanted"
@@ -117,11 +108,11 @@ def test_the_picture_is_looked_at_only_where_it_decides_or_explains() -> None:
 
 def test_the_quality_gates_score_is_its_largest_deviation_and_the_reason_names_it() -> None:
     gate = judge(window(DIM), known()).gates[QUALITY]
-    assert gate.deviations is not None
-    worst = max(gate.deviations, key=lambda name: abs((gate.deviations or {})[name]))
-    assert gate.score == abs(gate.deviations[worst]) > 1 == gate.threshold
+    deviations = gate.numbers["deviations"]
+    worst = max(deviations, key=lambda name: abs(deviations[name]))
+    assert gate.score == abs(deviations[worst]) > 1 == gate.threshold
     assert f"normal: {worst} {gate.score:.1f}" in gate.reason
-    assert set(gate.reference) <= {episode.name for episode in known().episodes}
+    assert set(gate.reference) <= set(known().episodes.names)
     assert gate.reference
 
 
@@ -131,7 +122,10 @@ def test_dimming_is_called_low_light_and_what_only_the_model_sees_a_change_of_sc
 
 
 def test_a_threshold_and_alpha_are_the_embedding_gates_alone() -> None:
-    usual, loose = judge(window(NORMAL), known()), judge(window(NORMAL), known(), threshold=0.001, alpha=0.2)
+    usual, loose = (
+        judge(window(NORMAL), known()),
+        judge(window(NORMAL), known(), settings={"threshold": 0.001, "alpha": 0.2}),
+    )
     assert loose.gates[EMBEDDING].status is Status.FAIL
     assert loose.gates[QUALITY] == usual.gates[QUALITY]
     assert loose.status is Status.FAIL
@@ -142,30 +136,30 @@ def test_a_threshold_and_alpha_are_the_embedding_gates_alone() -> None:
 
 @pytest.mark.parametrize("odd", [(3,), (0, 11, 23), (2, 5, 8, 13, 21)])
 def test_the_frames_named_are_the_odd_ones(odd: tuple[int, ...]) -> None:
-    signals = window(STRANGE).signals.copy()
+    signals = window(STRANGE).records[QUALITY].copy()
     for rank, frame in enumerate(odd):
         signals["luma"][frame, ::2] = 255 - 20 * (len(odd) - rank)
-    found = judge(replace(window(STRANGE), signals=signals), known())
+    found = judge(with_records(window(STRANGE), quality=signals), known())
     assert found.status is Status.FAIL
     assert len(found.most_drifted) == DRIFTED_FRAMES
     assert found.most_drifted[: len(odd)] == tuple(f"frame {frame}" for frame in reversed(odd)), "the furthest first"
 
 
 def test_distance_is_from_the_nearest_condition_not_from_their_middle() -> None:
-    conditions, signals = known().health.conditions.copy(), window(STRANGE).signals.copy()
+    conditions, signals = quality(known()).conditions.copy(), window(STRANGE).records[QUALITY].copy()
     conditions["luma"][::2], conditions["luma"][1::2] = 200, 40
     signals["luma"][::2], signals["luma"][1::2] = 200, 40
     signals["luma"][[4, 17]] = 120
-    baseline = replace(known(), health=replace(known().health, conditions=conditions))
-    found = judge(replace(window(STRANGE), signals=signals), baseline)
+    baseline = with_known(known(), quality=replace(quality(known()), conditions=conditions))
+    found = judge(with_records(window(STRANGE), quality=signals), baseline)
     assert found.status is Status.FAIL
     assert set(found.most_drifted[:2]) == {"frame 4", "frame 17"}
 
 
 def test_of_a_frozen_camera_the_frames_named_are_where_the_repeat_begins_and_ends() -> None:
-    signals = window(NORMAL).signals.copy()
+    signals = window(NORMAL).records[QUALITY].copy()
     signals["change"][8:20] = 0.0
-    found = judge(replace(window(NORMAL), signals=signals), known())
+    found = judge(with_records(window(NORMAL), quality=signals), known())
     assert (found.status, found.causes[0].kind) == (Status.FAIL, Cause.FROZEN)
     assert found.most_drifted == ("frame 8", "frame 20")
 
@@ -224,7 +218,7 @@ def verdict_of(found: Judgement, gates: Collection[str]) -> Verdict:
     )
 
 
-@pytest.mark.parametrize("gates", [GATES, (EMBEDDING,), (QUALITY,)], ids=",".join)
+@pytest.mark.parametrize("gates", [names(), (EMBEDDING,), (QUALITY,)], ids=",".join)
 @pytest.mark.parametrize("kind", [*WINDOWS, "short", "long"])
 def test_every_kind_of_verdict_keeps_to_the_schema(kind: str, gates: tuple[str, ...]) -> None:
     unusual = {"short": window(BOTH).part(0, 3), "long": too_long(DIM)}
@@ -245,12 +239,12 @@ def test_every_kind_of_verdict_keeps_to_the_schema(kind: str, gates: tuple[str, 
 
 def test_a_baseline_with_an_episode_like_no_other_is_told_by_its_name() -> None:
     odd = [*past(0)]
-    odd[7] = later().window(dim=50).signals
+    odd[7] = later().window(dim=50).records[QUALITY]
     camera = Site(0).embeddings
     baseline = baseline_of([camera.episode(LENGTH) for _ in odd], odd)
     assert baseline.outliers == (7,)
-    assert any(line.startswith("episode 7 looks like none of the others") for line in weaknesses(baseline))
-    assert not any("looks like none" in line for line in weaknesses(known()))
+    assert any(line.startswith("episode 7 looks like none of the others") for line in baseline.weaknesses)
+    assert not any("looks like none" in line for line in known().weaknesses)
 
 
 # Validity: simulated cameras whose frames, places and dimensions depend on each other.

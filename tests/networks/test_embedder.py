@@ -138,3 +138,15 @@ def test_the_runtime_tells_nobody_that_it_runs(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, check=True, timeout=60)
     assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_model_that_gives_another_number_of_rows_is_an_error_and_nobody_waits_for_ever(
+    embedder: Embedder, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr(embedder, "embed", lambda frames: np.zeros((rows, 1280), np.float32))
+    stream = EmbeddingStream(embedder)
+    waiting = [stream.take(np.zeros((224, 224, 3), np.uint8)) for _ in range(2)]
+    stream.close()
+    assert all(future.done() for future in waiting)
+    assert rows > 2 or isinstance(waiting[1].exception(0), ValueError)

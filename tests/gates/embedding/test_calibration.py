@@ -12,21 +12,17 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from sentinel_edge.baseline.baseline import Baseline, Episode
+from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.gates.embedding import ks
-from sentinel_edge.gates.embedding.calibration import (
-    ALPHA,
-    LONGEST_RATIO,
-    THRESHOLD,
-    calibrate,
-    nearest_episodes,
-    sketch,
-)
-from sentinel_edge.gates.judge import judge_embeddings, weaknesses
-from sentinel_edge.gates.quality.normal import Learned, learn_health
-from sentinel_edge.gates.quality.signals import FrameSignals
+from sentinel_edge.gates.embedding.calibration import ALPHA, THRESHOLD, nearest_episodes
+from sentinel_edge.gates.protocol import LONGEST_RATIO
+from sentinel_edge.gates.quality.learning import learn_quality
+from sentinel_edge.gates.quality.normal import KnownQuality
+from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
 from sentinel_edge.verdict.verdict import GateResult, Status
+from tests.material import windows
 from tests.material.simulation import Camera, some_signals
+from tests.material.windows import embedding
 
 LENGTH = 40
 TRIALS = 24
@@ -34,29 +30,14 @@ TRIALS = 24
 
 def baseline_of(episodes: Sequence[NDArray[np.float16]], signals: Sequence[FrameSignals] | None = None) -> Baseline:
     """A baseline of simulated episodes; their pictures are all alike where `signals` does not say otherwise."""
-    sketches = np.stack([sketch(episode) for episode in episodes])
     lengths = [len(episode) for episode in episodes]
-    learned = learn_health(signals, lengths) if signals else _uneventful_health(tuple(lengths))
-    return Baseline(
-        episodes=tuple(Episode(str(number), length, length) for number, length in enumerate(lengths)),
-        sketches=sketches,
-        calibration=calibrate(episodes, sketches, lengths),
-        health=learned.health,
-        outliers=learned.outliers,
-        mask=None,
-        model="simulated",
-        model_sha256="0" * 64,
-        fps=5.0,
-        preprocessing="none",
-        source="simulated",
-        created_at="2026-01-01T00:00:00Z",
-        episode_rule="file",
-    )
+    quality = learn_quality(signals, lengths) if signals else _uneventful(tuple(lengths))
+    return windows.baseline_of(episodes, quality, model="simulated", source="simulated")
 
 
 @cache
-def _uneventful_health(lengths: tuple[int, ...]) -> Learned:
-    return learn_health([np.resize(some_signals(), length) for length in lengths], lengths)
+def _uneventful(lengths: tuple[int, ...]) -> KnownQuality:
+    return learn_quality([np.resize(some_signals(), length) for length in lengths], lengths)
 
 
 def window_of(camera: Camera, frames: int, shift: float = 0.0) -> NDArray[np.float16]:
@@ -64,8 +45,11 @@ def window_of(camera: Camera, frames: int, shift: float = 0.0) -> NDArray[np.flo
     return np.concatenate([camera.episode(min(LENGTH, frames - start), shift) for start in starts])
 
 
-def judge(window: NDArray[np.float16], baseline: Baseline) -> GateResult:
-    return judge_embeddings(window, len(window), baseline, threshold=THRESHOLD, alpha=ALPHA)
+def judge(embeddings: NDArray[np.float16], baseline: Baseline, samples: int | None = None) -> GateResult:
+    """What the embedding gate says of a window that stands for so many samples, its frames if not said."""
+    window = windows.window(embeddings, np.zeros(len(embeddings), FRAME_SIGNALS), samples=samples)
+    settings = {"threshold": THRESHOLD, "alpha": ALPHA}
+    return embedding(baseline).judge(window, baseline.episodes, settings)
 
 
 @cache
@@ -116,7 +100,7 @@ def test_windows_in_which_everything_moved_fail(ratio: float) -> None:
 
 def test_longer_windows_have_smaller_scales() -> None:
     camera = Camera(1, dimensions=96)
-    calibration = baseline_of([camera.episode(LENGTH) for _ in range(12)]).calibration
+    calibration = embedding(baseline_of([camera.episode(LENGTH) for _ in range(12)])).calibration
     typical = np.median(calibration.scales, axis=1)
     assert calibration.lengths.tolist() == [10, 20, 40, 80, 120, 160, 240]
     assert typical[-1] < 0.7 * typical[0]
@@ -133,7 +117,7 @@ def test_longer_windows_have_smaller_scales() -> None:
 def test_windows_outside_the_calibrated_lengths_are_refused(frames: int, problem: str) -> None:
     camera = Camera(2, dimensions=8)
     baseline = baseline_of([camera.episode(LENGTH) for _ in range(12)])
-    result = judge_embeddings(camera.episode(min(frames, 50)), frames, baseline, threshold=THRESHOLD, alpha=ALPHA)
+    result = judge(camera.episode(min(frames, 50)), baseline, frames)
     assert result.status is Status.ERROR
     assert problem in result.reason
 
@@ -151,7 +135,7 @@ def test_a_baseline_that_sees_little_may_fail_a_window_but_not_pass_it() -> None
     rng = np.random.default_rng(7)
     episodes = [(np.abs(rng.normal(size=(LENGTH, 16))) + number).astype(np.float16) for number in range(6)]
     baseline = baseline_of(episodes)
-    assert any("only distances above" in weakness for weakness in weaknesses(baseline))
+    assert any("only distances above" in weakness for weakness in baseline.weaknesses)
     assert judge(episodes[2], baseline).status is Status.ERROR
     covered = judge(np.zeros((LENGTH, 16), np.float16), baseline)
     assert covered.status in (Status.ERROR, Status.FAIL)
@@ -159,7 +143,7 @@ def test_a_baseline_that_sees_little_may_fail_a_window_but_not_pass_it() -> None
 
 def test_a_sound_baseline_has_no_weakness_to_tell_of() -> None:
     camera = Camera(8, dimensions=60, episode_effect=0.0)
-    assert weaknesses(baseline_of([camera.episode(LENGTH) for _ in range(12)])) == []
+    assert baseline_of([camera.episode(LENGTH) for _ in range(12)]).weaknesses == ()
 
 
 def test_constant_dimensions_neither_break_nor_alarm_but_a_change_in_them_counts() -> None:
@@ -174,14 +158,13 @@ def test_constant_dimensions_neither_break_nor_alarm_but_a_change_in_them_counts
     same[:, :20] = 0.5
     changed = judge(same, baseline)
     assert changed.status is Status.FAIL
-    assert changed.dimensions is not None
-    assert set(changed.dimensions.most_drifted) <= set(range(20))
+    assert set(changed.numbers["dimensions"].most_drifted) <= set(range(20))
 
 
 def test_a_camera_that_never_changes_still_gets_a_scale_that_is_not_zero() -> None:
     still = np.full((LENGTH, 8), 0.25, np.float16)
     baseline = baseline_of([still] * 6)
-    assert (baseline.calibration.scales > 0.1).all()
+    assert (embedding(baseline).calibration.scales > 0.1).all()
     assert judge(still, baseline).score == 0
     assert judge(still + np.float16(0.5), baseline).score == 1
 
@@ -200,12 +183,11 @@ def test_the_score_is_the_share_of_dimensions_below_alpha() -> None:
     window = camera.episode(LENGTH)
     window[:, :20] += np.float16(50)
     result = judge(window, baseline)
-    assert result.dimensions is not None
-    assert result.score == result.dimensions.drifted / 50
-    assert result.dimensions.drifted >= 20, "the twenty that moved, and perhaps a few by chance"
-    assert set(result.dimensions.most_drifted) <= set(range(20))
-    assert result.normal is not None
-    assert result.normal.at_least_as_high == 0, "no normal stretch scores as high"
+    dimensions, normal = result.numbers["dimensions"], result.numbers["normal"]
+    assert result.score == dimensions.drifted / 50
+    assert dimensions.drifted >= 20, "the twenty that moved, and perhaps a few by chance"
+    assert set(dimensions.most_drifted) <= set(range(20))
+    assert normal.at_least_as_high == 0, "no normal stretch scores as high"
 
 
 def test_the_order_of_a_windows_frames_within_a_piece_does_not_matter() -> None:

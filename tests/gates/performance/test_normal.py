@@ -12,24 +12,26 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sentinel_edge.baseline.baseline import Baseline, load_baseline, save_baseline
+from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.baseline.describe import as_text, describe
+from sentinel_edge.baseline.file import load_baseline, save_baseline
 from sentinel_edge.baseline.learning import build_baseline, extend_baseline
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage import window as window_module
 from sentinel_edge.footage.clips import find_clips, find_footage
 from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
-from sentinel_edge.footage.window import Window, read_window
-from sentinel_edge.gates.judge import EMBEDDING, GATES, PERFORMANCE, QUALITY, judge, weaknesses
+from sentinel_edge.footage.window import Window
+from sentinel_edge.gates import names, numbers
+from sentinel_edge.gates.judge import judge
+from sentinel_edge.gates.performance import gate as gate_module
 from sentinel_edge.gates.performance.normal import (
     KEPT,
     MIN_SCORED,
     SCORES,
     TRIPLET,
     UNASKED,
-    Performance,
+    KnownPerformance,
     Triplets,
     assess_performance,
     learn_performance,
@@ -38,6 +40,7 @@ from sentinel_edge.gates.performance.normal import (
     scored_count,
     why_not,
 )
+from sentinel_edge.gates.protocol import Models
 from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.networks.interpolator import Interpolator
@@ -51,6 +54,7 @@ from tests.conftest import INCOMING, PAST
 from tests.gates.quality.test_normal import LENGTH
 from tests.gates.test_judge import known, later
 from tests.material.interpolators import tiny_graph, write_tiny
+from tests.material.windows import EMBEDDING, PERFORMANCE, QUALITY, performance, read, with_known, with_records
 
 SHA, OTHER = "a" * 64, "b" * 64
 EVERY = 2
@@ -77,7 +81,7 @@ def triplets(
     return found
 
 
-def past(rng: np.random.Generator, episodes: int = 12, frames: int = 40, effect: float = 0.3) -> Performance:
+def past(rng: np.random.Generator, episodes: int = 12, frames: int = 40, effect: float = 0.3) -> KnownPerformance:
     gains = 3.0 + effect * rng.normal(size=episodes)
     stretches = [triplets(frames, rng, gain=gain, ssim=0.88 + 0.04 * (gain - 3.0)) for gain in gains]
     return learn_performance(stretches, [frames] * episodes, SHA)
@@ -175,7 +179,7 @@ def test_some_of_the_episodes_are_numbered_anew() -> None:
     some = known_past.only([1, 3])
     assert set(some.owners) == {0, 1}
     assert np.array_equal(some.scores[some.owners == 1], known_past.scores[known_past.owners == 3])
-    assert some.then(Performance.nothing(1)).interpolators == (SHA, SHA, "")
+    assert some.then(KnownPerformance.nothing(1)).interpolators == (SHA, SHA, "")
 
 
 def test_a_record_holds_a_score_a_reason_or_nothing() -> None:
@@ -192,7 +196,7 @@ def test_a_record_holds_a_score_a_reason_or_nothing() -> None:
 @pytest.mark.parametrize(
     ("window", "knowledge", "interpolator", "problem"),
     [
-        (100, None, SHA, "made without an interpolator"),
+        (100, KnownPerformance.nothing(12), SHA, "made without an interpolator"),
         (100, past(of(0), episodes=2), SHA, "2 of the baseline's episodes"),
         (100, past(of(0), frames=6), SHA, "0 of the baseline's episodes"),
         (100, past(of(0)), "", "nothing was interpolated"),
@@ -203,7 +207,7 @@ def test_a_record_holds_a_score_a_reason_or_nothing() -> None:
     ],
 )
 def test_what_cannot_be_judged_is_said(
-    window: int, knowledge: Performance | None, interpolator: str, problem: str | None
+    window: int, knowledge: KnownPerformance, interpolator: str, problem: str | None
 ) -> None:
     found = why_not(triplets(window, of(1)), knowledge, interpolator)
     assert (found is None) if problem is None else (problem in (found or ""))
@@ -221,13 +225,14 @@ def test_too_few_triplets_are_told_with_their_reasons() -> None:
 
 
 def watched(baseline: Baseline) -> Baseline:
-    return replace(baseline, performance=past(of(0), episodes=len(baseline.episodes)))
+    return with_known(baseline, performance=past(of(0), episodes=len(baseline.episodes)))
 
 
 def seen(*, shift: float = 0.0, dim: int = 1, **how: float) -> Window:
     """A window of a site whose triplets score as said."""
     window = later().window(shift=shift, dim=dim)
-    return replace(window, triplets=triplets(LENGTH, of(1), **how), interpolator=SHA)  # type: ignore[arg-type]
+    scored = triplets(LENGTH, of(1), **how)  # type: ignore[arg-type]
+    return replace(with_records(window, performance=scored), made_by={PERFORMANCE: SHA})
 
 
 def test_a_worse_model_alone_fails_and_is_its_own_cause() -> None:
@@ -239,11 +244,11 @@ def test_a_worse_model_alone_fails_and_is_its_own_cause() -> None:
     }
     assert (found.status, [cause.kind for cause in found.causes]) == (Status.FAIL, [Cause.PERFORMANCE])
     gate = found.gates[PERFORMANCE]
-    assert gate.triplets is not None
-    assert gate.triplets.scored == LENGTH // EVERY
-    now = gate.triplets.measures["psnr_gain"].now
+    told = gate.numbers["triplets"]
+    assert told.scored == LENGTH // EVERY
+    now = told.measures["psnr_gain"].now
     assert f"the model gains {now:.1f} dB over averaging" in gate.reason
-    assert now < gate.triplets.measures["psnr_gain"].tolerated
+    assert now < told.measures["psnr_gain"].tolerated
     assert found.most_drifted
 
 
@@ -255,7 +260,7 @@ def test_a_failure_of_the_picture_that_costs_performance_is_named_before_it() ->
 
 
 def test_a_gate_that_has_nothing_to_judge_by_leaves_it_to_the_others_and_alone_is_an_error() -> None:
-    still = replace(seen(), triplets=np.zeros(LENGTH, TRIPLET))
+    still = with_records(seen(), performance=np.zeros(LENGTH, TRIPLET))
     together = judge(still, watched(known()))
     assert (together.status, together.gates[PERFORMANCE].status) == (Status.PASS, Status.NOT_JUDGED)
     assert judge(still, watched(known()), gates=[QUALITY, PERFORMANCE]).status is Status.PASS
@@ -271,9 +276,9 @@ def test_the_gate_decides_alone_where_it_is_asked_to(gain: float, status: Status
 
 
 def test_a_baseline_with_too_little_motion_is_told_so() -> None:
-    poor = replace(known(), performance=past(of(0), episodes=len(known().episodes), frames=4))
-    assert any("performance cannot be judged" in line for line in weaknesses(poor))
-    assert not any("performance" in line for line in weaknesses(watched(known())))
+    poor = with_known(known(), performance=past(of(0), episodes=len(known().episodes), frames=4))
+    assert any("performance cannot be judged" in line for line in poor.weaknesses)
+    assert not any("performance" in line for line in watched(known()).weaknesses)
 
 
 # In the file.
@@ -282,16 +287,16 @@ def test_a_baseline_with_too_little_motion_is_told_so() -> None:
 def test_what_is_known_survives_the_file_and_a_file_of_before_is_read_without_it(tmp_path: Path) -> None:
     path, baseline = tmp_path / "b.npz", watched(known())
     save_baseline(baseline, path)
-    found = load_baseline(path).performance
-    assert found is not None
-    assert baseline.performance is not None
+    found, known_now = performance(load_baseline(path)), performance(baseline)
+    assert found.watched
     for name in ("scores", "owners", "strides"):
-        assert np.array_equal(getattr(found, name), getattr(baseline.performance, name)), name
-    assert found.interpolators == baseline.performance.interpolators
+        assert np.array_equal(getattr(found, name), getattr(known_now, name)), name
+    assert found.interpolators == known_now.interpolators
     with np.load(path) as archive:
         arrays = {name: archive[name] for name in archive.files if not name.startswith("triplet_")}
     path.write_bytes(packed(arrays, version=2))
-    assert load_baseline(path).performance is None
+    before = performance(load_baseline(path))
+    assert (before.watched, len(before.scores)) == (False, 0)
 
 
 @pytest.mark.parametrize(
@@ -307,8 +312,7 @@ def test_what_is_known_survives_the_file_and_a_file_of_before_is_read_without_it
 )
 def test_a_file_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     path, baseline = tmp_path / "b.npz", watched(known())
-    assert baseline.performance is not None
-    assert (len(baseline.performance.scores), len(baseline.episodes)) == (240, 12)
+    assert (len(performance(baseline).scores), len(baseline.episodes)) == (240, 12)
     save_baseline(baseline, path)
     with np.load(path) as archive:
         arrays = dict(archive)
@@ -329,34 +333,37 @@ def mean(tmp_path_factory: pytest.TempPathFactory) -> Interpolator:
 
 @pytest.fixture(scope="module")
 def taught(embedder: Embedder, mean: Interpolator) -> Baseline:
-    baseline, _ = build_baseline(find_footage(PAST), embedder, interpolator=mean)
+    baseline, _ = build_baseline(find_footage(PAST), Models(embedder, lambda: mean))
     return baseline
 
 
 def test_every_tenth_frame_of_a_video_is_interpolated_and_none_without_an_interpolator(
     embedder: Embedder, mean: Interpolator
 ) -> None:
-    window = read_window(find_clips(INCOMING), embedder, 5.0, interpolator=mean)
-    asked = np.flatnonzero(window.triplets["found"] != UNASKED)
-    assert asked.tolist() == list(range(0, 150, window_module.TRIPLET_EVERY))
-    assert window.interpolator == mean.card.sha256
-    assert np.abs(window.triplets["psnr_gain"]).max() < 1e-3, "averaging gains nothing over averaging"
-    assert window.triplets["ssim"][asked].min() > 0.3
+    window = read(find_clips(INCOMING), embedder, interpolator=mean)
+    asked = np.flatnonzero(window.records[PERFORMANCE]["found"] != UNASKED)
+    assert asked.tolist() == list(range(0, 150, gate_module.EVERY))
+    assert window.made_by[PERFORMANCE] == mean.card.sha256
+    assert np.abs(window.records[PERFORMANCE]["psnr_gain"]).max() < 1e-3, "averaging gains nothing over averaging"
+    assert window.records[PERFORMANCE]["ssim"][asked].min() > 0.3
 
 
-def test_a_window_that_is_thinned_keeps_its_triplets_bounded_and_even(embedder: Embedder, mean: Interpolator) -> None:
-    window = read_window(find_clips(INCOMING), embedder, 5.0, limit=40, interpolator=mean, triplet_every=3)
+@pytest.mark.parametrize("every", [2, 3, 10])
+def test_a_window_that_is_thinned_keeps_its_triplets_bounded_and_even(
+    embedder: Embedder, mean: Interpolator, every: int
+) -> None:
+    window = read(find_clips(INCOMING), embedder, interpolator=mean, every=every, limit=40)
     assert window.stride == 4
-    asked = np.flatnonzero(window.triplets["found"] != UNASKED)
-    assert asked.tolist() == list(range(0, len(window.origins), 3))
+    asked = np.flatnonzero(window.records[PERFORMANCE]["found"] != UNASKED)
+    assert asked.tolist() == list(range(0, len(window.origins), every))
 
 
 def test_pictures_are_never_interpolated(embedder: Embedder, mean: Interpolator, tmp_path: Path) -> None:
     with VideoReader(INCOMING) as reader:
         for number, (_, frame) in zip(range(12), reader, strict=False):
             write_png(tmp_path / f"{number}.png", frame)
-    window = read_window(find_clips(tmp_path), embedder, 5.0, interpolator=mean, triplet_every=1)
-    assert (window.triplets["found"] == UNASKED).all()
+    window = read(find_clips(tmp_path), embedder, interpolator=mean, every=1)
+    assert (window.records[PERFORMANCE]["found"] == UNASKED).all()
 
 
 def write_png(path: Path, frame: NDArray[np.uint8]) -> None:
@@ -367,12 +374,12 @@ def test_a_frozen_camera_earns_nothing(
     embedder: Embedder, taught: Baseline, mean: Interpolator, tmp_path: Path
 ) -> None:
     frozen = rewritten(tmp_path / "frozen.avi", lambda _: 0, frames=40)
-    window = read_window(find_clips(frozen), embedder, 5.0, interpolator=mean)
-    assert passed_over(window.triplets) == {str(Silence.STILL): 2}
+    window = read(find_clips(frozen), embedder, interpolator=mean)
+    assert passed_over(window.records[PERFORMANCE]) == {str(Silence.STILL): 2}
     assert judge(window, taught).gates[PERFORMANCE].status is Status.NOT_JUDGED
     doubled = rewritten(tmp_path / "doubled.avi", lambda number: number // 2 * 2, frames=40)
-    window = read_window(find_clips(doubled), embedder, 5.0, interpolator=mean)
-    assert passed_over(window.triplets) == {str(Silence.REPEATED): 2}
+    window = read(find_clips(doubled), embedder, interpolator=mean)
+    assert passed_over(window.records[PERFORMANCE]) == {str(Silence.REPEATED): 2}
 
 
 def rewritten(output: Path, chosen: Callable[[int], int], *, frames: int, fps: float = 10.0) -> Path:
@@ -391,11 +398,12 @@ def test_a_checks_verdict_tells_what_the_gate_saw(taught: Baseline, mean: Interp
     verdict = check(CheckOptions(INCOMING, tmp_path / "b.npz", None, tmp_path / "out", interpolator=model))
     document = json.loads((tmp_path / "out" / "verdict.json").read_text())
     jsonschema.Draft202012Validator(json.loads(SCHEMA_PATH.read_text())).validate(document)
-    assert (verdict.status, tuple(verdict.gates)) == (Status.PASS, GATES)
+    assert (verdict.status, tuple(verdict.gates)) == (Status.PASS, names())
     told = document["gates"]["performance"]["triplets"]
     assert (told["interpolator"], told["scored"], told["passed_over"]) == (mean.card.sha256, 15, {})
     assert set(told["measures"]) == set(SCORES)
-    assert read_verdict(tmp_path / "out" / "verdict.json").gates[PERFORMANCE].triplets is not None
+    read_back = read_verdict(tmp_path / "out" / "verdict.json", numbers()).gates[PERFORMANCE]
+    assert read_back.numbers["triplets"].scored == 15
     assert "performance" in summary(verdict, tmp_path)
 
 
@@ -409,7 +417,7 @@ def test_a_check_without_or_with_another_interpolator_is_judged_by_the_others(
     alone = check(replace(options, gates=(PERFORMANCE,)))
     assert alone.status is Status.ERROR
     another = write_tiny(tmp_path / "another", tiny_graph(name="another"))
-    monkeypatch.setattr(window_module, "score_all", refuse)  # what the baseline does not know is not even asked
+    monkeypatch.setattr(gate_module, "score_all", refuse)  # what the baseline does not know is not even asked
     verdict = check(replace(options, interpolator=another))
     assert (verdict.status, verdict.gates[PERFORMANCE].status) == (Status.PASS, Status.NOT_JUDGED)
     assert "baseline --add" in verdict.gates[PERFORMANCE].reason
@@ -421,10 +429,8 @@ def refuse(*_: object) -> Iterator[object]:
 
 def test_a_model_that_gives_what_is_no_number_is_an_error_and_no_pass(taught: Baseline, tmp_path: Path) -> None:
     bad = write_tiny(tmp_path / "bad", tiny_graph("not a number"))
-    save_baseline(
-        replace(taught, performance=replace(taught.performance, interpolators=(Interpolator(bad).card.sha256,) * 12)),  # type: ignore[type-var]
-        tmp_path / "b.npz",
-    )
+    made_by_it = replace(performance(taught), interpolators=(Interpolator(bad).card.sha256,) * 12)
+    save_baseline(with_known(taught, performance=made_by_it), tmp_path / "b.npz")
     verdict = check(CheckOptions(INCOMING, tmp_path / "b.npz", None, tmp_path / "out", interpolator=bad))
     assert verdict.status is Status.ERROR
     assert "not finite" in verdict.message
@@ -435,14 +441,12 @@ def test_a_baseline_learns_from_another_interpolator_and_then_knows_both(
     embedder: Embedder, taught: Baseline, tmp_path: Path
 ) -> None:
     another = Interpolator(write_tiny(tmp_path, tiny_graph(name="another")))
-    grown, _ = extend_baseline(taught, find_footage(INCOMING), embedder, interpolator=another)
-    assert grown.performance is not None
-    assert taught.performance is not None
-    assert len(set(grown.performance.interpolators)) == 2
-    assert len(grown.performance.strides) == len(grown.episodes)
-    unwatched, _ = extend_baseline(taught, find_footage(INCOMING), embedder)
-    assert unwatched.performance is not None
-    assert unwatched.performance.interpolators[-1] == ""
+    grown, _ = extend_baseline(taught, find_footage(INCOMING), Models(embedder, lambda: another))
+    assert len(set(performance(grown).interpolators)) == 2
+    assert len(performance(grown).strides) == len(grown.episodes)
+    unwatched, _ = extend_baseline(taught, find_footage(INCOMING), Models(embedder))
+    assert performance(unwatched).watched
+    assert performance(unwatched).interpolators[-1] == ""
 
 
 @pytest.mark.slow
@@ -450,11 +454,10 @@ def test_half_the_frame_rate_is_seen_by_the_champion_alone(embedder: Embedder, t
     champion = watched_interpolator(Watched.CHAMPION)
     if champion is None:
         pytest.skip("no champion is registered")
-    baseline, _ = build_baseline(find_footage(PAST), embedder, interpolator=champion)
+    baseline, _ = build_baseline(find_footage(PAST), Models(embedder, lambda: champion))
     half = rewritten(tmp_path / "half.avi", lambda number: 2 * number, frames=150, fps=5.0)
     sound, slow = (
-        judge(read_window(find_clips(path), embedder, 5.0, interpolator=champion), baseline)
-        for path in (INCOMING, half)
+        judge(read(find_clips(path), embedder, interpolator=champion), baseline) for path in (INCOMING, half)
     )
     assert sound.status is Status.PASS
     assert [name for name, gate in slow.gates.items() if gate.status is Status.FAIL] == [PERFORMANCE]
@@ -462,9 +465,9 @@ def test_half_the_frame_rate_is_seen_by_the_champion_alone(embedder: Embedder, t
 
 
 def test_a_description_tells_how_well_the_model_did() -> None:
-    told = describe(watched(known())).performance or ""
+    told = str(describe(watched(known())).facts["performance"])
     assert told.startswith("240 triplets by aaaaaaaaaaaa, ")
     assert "dB better than averaging" in told
     assert told in as_text(describe(watched(known())))
-    assert describe(known()).performance is None
+    assert describe(known()).facts["performance"] is None
     assert "nothing; the performance of no model can be judged" in as_text(describe(known()))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.gates.quality.diagnosis import MOST_CAUSES, diagnose
-from sentinel_edge.gates.quality.normal import Assessment, Health, assess, learn_health
+from sentinel_edge.gates.quality.learning import learn_quality
+from sentinel_edge.gates.quality.normal import Assessment, KnownQuality, assess
 from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals, measure
 from sentinel_edge.sabotage.corruptions import KINDS, Failure
 from sentinel_edge.verdict.verdict import CauseFound
@@ -61,9 +62,9 @@ def clean() -> Frames:
 
 
 @cache
-def baseline() -> Health:
+def baseline() -> KnownQuality:
     episodes = [signals(footage(scene(1), seed, 0.97 + 0.01 * seed)) for seed in range(6)]
-    return learn_health(episodes, [FRAMES] * len(episodes)).health
+    return learn_quality(episodes, [FRAMES] * len(episodes))
 
 
 def assessed(frames: Frames) -> Assessment:
@@ -162,11 +163,11 @@ def grey(frames: Frames) -> float:
 def test_a_reading_that_other_conditions_know_is_told_against_the_most_similar() -> None:
     night = [signals(footage(scene(1), seed, 0.2)) for seed in range(10, 12)]
     day = [signals(footage(scene(1), seed)) for seed in range(4)]
-    health = learn_health([*day, *night], [FRAMES] * 6).health
+    known = learn_quality([*day, *night], [FRAMES] * 6)
     found = assessed(damaged(Cause.LOW_LIGHT, 2))  # between both
     for dark, usual in ((False, grey(clean())), (True, 0.2 * grey(clean()))):
-        like = [number for number, each in enumerate(health.conditions) if (each["luma"].mean() < 80) == dark]
-        evidence = diagnose(replace(found, nearest=tuple(like)), health, picture_failed=True)[0].evidence
+        like = [number for number, each in enumerate(known.conditions) if (each["luma"].mean() < 80) == dark]
+        evidence = diagnose(replace(found, nearest=tuple(like)), known, picture_failed=True)[0].evidence
         before, _, *normal = readings(evidence)
         assert "in the conditions most like it" in evidence
         assert np.mean(normal) == pytest.approx(before, abs=1)

@@ -13,15 +13,14 @@ from scipy import stats
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.gates.quality.condition import MEASURES, WHOLE
+from sentinel_edge.gates.quality.learning import learn_quality
 from sentinel_edge.gates.quality.normal import (
     FROZEN,
     MAX_CONDITIONS,
     SUMMARIES,
     Assessment,
-    Health,
-    Learned,
+    KnownQuality,
     assess,
-    learn_health,
 )
 from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
 from sentinel_edge.sabotage.corruptions import Failure
@@ -40,8 +39,8 @@ def past(seed: int) -> tuple[FrameSignals, ...]:
 
 
 @cache
-def learned(seed: int) -> Learned:
-    return learn_health(past(seed), [LENGTH] * EPISODES)
+def learned(seed: int) -> KnownQuality:
+    return learn_quality(past(seed), [LENGTH] * EPISODES)
 
 
 def future(seed: int) -> PictureCamera:
@@ -51,20 +50,20 @@ def future(seed: int) -> PictureCamera:
     return camera
 
 
-def assessed(signals: FrameSignals, health: Health) -> Assessment:
-    return assess(signals, len(signals), health)
+def assessed(signals: FrameSignals, known: KnownQuality) -> Assessment:
+    return assess(signals, len(signals), known)
 
 
-def assert_sound(health: Health) -> None:
+def assert_sound(known: KnownQuality) -> None:
     """Whatever was learned, it can be saved and judged by."""
-    assert all(np.isfinite(health.conditions[name]).all() for name in health.conditions.dtype.names or ())
-    assert 1 <= len(health.conditions) == len(health.owners) <= MAX_CONDITIONS
-    assert health.runs[0] == 1
-    assert health.tolerances.shape == (len(health.runs), MEASURES)
-    for tolerances in (health.tolerances, health.summary_tolerances):
+    assert all(np.isfinite(known.conditions[name]).all() for name in known.conditions.dtype.names or ())
+    assert 1 <= len(known.conditions) == len(known.owners) <= MAX_CONDITIONS
+    assert known.runs[0] == 1
+    assert known.tolerances.shape == (len(known.runs), MEASURES)
+    for tolerances in (known.tolerances, known.summary_tolerances):
         assert np.isfinite(tolerances).all()
         assert (tolerances > 0).all()
-    assert 0 < health.piece_samples < np.inf
+    assert 0 < known.piece_samples < np.inf
 
 
 def assert_defined(assessment: Assessment) -> None:
@@ -86,7 +85,7 @@ def test_normal_pictures_score_below_one(ratio: float) -> None:
         camera, night = future(seed), seed % 4 == 3
         lengths = [LENGTH] * int(ratio) + [round(LENGTH * (ratio % 1))] * (ratio % 1 > 0)
         window = np.concatenate([camera.signals(length, night=night) for length in lengths])
-        scores.append(assessed(window, learned(seed).health).score)
+        scores.append(assessed(window, learned(seed)).score)
     alarms = int((np.array(scores) > 1.0).sum())
     # At most 5 % is claimed: refuted only by a count that 5 % would give less than once in a thousand.
     assert stats.binom.sf(alarms - 1, TRIALS, 0.05) > 0.001, f"{alarms} of {TRIALS}"
@@ -94,7 +93,7 @@ def test_normal_pictures_score_below_one(ratio: float) -> None:
 
 def test_a_night_is_no_alarm_where_nights_are_known_and_one_where_they_are_not() -> None:
     for seed in range(6):
-        score = assessed(future(seed).signals(LENGTH, night=True), learned(seed).health).score
+        score = assessed(future(seed).signals(LENGTH, night=True), learned(seed)).score
         assert (score < 1) == (seed % 2 == 1)
 
 
@@ -137,7 +136,7 @@ CHANGES: dict[str, tuple[Callable[[], Callable[[Frame], Frame]], set[str]]] = {
 
 def after(change: str, seed: int) -> Assessment:
     """A camera's later pictures with something the matter, against its past."""
-    return assessed(future(seed).signals(LENGTH, damage=CHANGES[change][0]()), learned(seed).health)
+    return assessed(future(seed).signals(LENGTH, damage=CHANGES[change][0]()), learned(seed))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -171,21 +170,21 @@ def test_a_longer_window_sees_what_a_shorter_one_cannot() -> None:
 
     short, long = 0, 0
     for seed in range(6):
-        camera, health = future(seed), learned(seed).health
+        camera, known = future(seed), learned(seed)
         window = np.concatenate([camera.signals(LENGTH, damage=tinted) for _ in range(3)])
-        short += abs(assessed(window[: LENGTH // 4], health).deviations["blue"]) > 1
-        long += abs(assessed(window, health).deviations["blue"]) > 1
+        short += abs(assessed(window[: LENGTH // 4], known).deviations["blue"]) > 1
+        long += abs(assessed(window, known).deviations["blue"]) > 1
     assert long > short
 
 
 def test_a_frozen_camera_is_told_from_one_whose_frames_often_repeat() -> None:
     repeats = [signals_of([frame for frame in PictureCamera(7).episode(LENGTH // 4) for _ in range(4)])] * 6
-    health = learn_health(repeats, [LENGTH] * 6).health
-    assert assessed(repeats[0], health).deviations[FROZEN] == 0
+    known = learn_quality(repeats, [LENGTH] * 6)
+    assert assessed(repeats[0], known).deviations[FROZEN] == 0
     camera = PictureCamera(7)
     stuck = signals_of([*camera.episode(LENGTH // 2), *camera.episode(1) * (LENGTH // 2)])
-    assert assessed(stuck, health).deviations[FROZEN] > 1
-    assert assessed(stuck, health).changes[FROZEN] > 0.2
+    assert assessed(stuck, known).deviations[FROZEN] > 1
+    assert assessed(stuck, known).changes[FROZEN] > 0.2
 
 
 # Outliers.
@@ -195,22 +194,22 @@ def test_an_episode_like_no_other_is_named_and_does_not_widen_what_is_normal() -
     for seed in (0, 1, 3):
         odd = [*past(seed)]
         odd[4] = future(seed).signals(LENGTH, damage=failing(Cause.FOG, 5)())
-        found, plain = learn_health(odd, [LENGTH] * EPISODES), learned(seed)
+        found, plain = learn_quality(odd, [LENGTH] * EPISODES), learned(seed)
         assert found.outliers == (4,)
         assert plain.outliers == ()
-        assert np.median(found.health.tolerances / plain.health.tolerances) < 1.1
+        assert np.median(found.tolerances / plain.tolerances) < 1.1
         shape = slice(0, len(WHOLE))
-        assert (found.health.tolerances[:, shape] < 1.5 * plain.health.tolerances[:, shape]).all()
+        assert (found.tolerances[:, shape] < 1.5 * plain.tolerances[:, shape]).all()
         # It is known all the same: a stretch like it is no alarm, and what it is not remains one.
-        assert assessed(odd[4], found.health).score < 1
-        assert assessed(future(seed).signals(LENGTH, damage=CHANGES["covered"][0]()), found.health).score > 1
+        assert assessed(odd[4], found).score < 1
+        assert assessed(future(seed).signals(LENGTH, damage=CHANGES["covered"][0]()), found).score > 1
 
 
 def test_at_most_one_episode_in_four_is_an_outlier() -> None:
     odd = [*past(0)]
     for number in range(6):
         odd[2 * number] = signals_of([np.full((HEIGHT, WIDTH, 3), 40 * number, np.uint8)] * LENGTH)
-    assert len(learn_health(odd, [LENGTH] * EPISODES).outliers) <= EPISODES // 4
+    assert len(learn_quality(odd, [LENGTH] * EPISODES).outliers) <= EPISODES // 4
 
 
 # Whatever the footage, there is an answer.
@@ -238,21 +237,21 @@ BASELINES: dict[str, Callable[[], list[FrameSignals]]] = {
 @pytest.mark.parametrize("kind", BASELINES)
 def test_any_footage_gives_a_baseline_that_any_window_can_be_judged_by(kind: str) -> None:
     episodes = BASELINES[kind]()
-    found = learn_health(episodes, [len(episode) for episode in episodes])
-    assert_sound(found.health)
+    found = learn_quality(episodes, [len(episode) for episode in episodes])
+    assert_sound(found)
     assert set(found.outliers) < set(range(len(episodes)))
     windows = (past(1)[0], past(0)[0][:2], past(0)[0][:1], uniform(0), uniform(255, 8), episodes[0])
     for window in windows:
-        assert_defined(assessed(window, found.health))
-        assert_defined(assess(window, 10**6, found.health))
+        assert_defined(assessed(window, found))
+        assert_defined(assess(window, 10**6, found))
     if kind not in ("lengths from 2 to 300", "two frames each", "one frame each"):
-        deviations = assessed(episodes[0], found.health).deviations
+        deviations = assessed(episodes[0], found).deviations
         assert max(abs(deviations[name]) for name in deviations if name != FROZEN) < 1, "what it was made of is normal"
 
 
 def test_a_camera_whose_frames_all_repeat_is_not_frozen() -> None:
-    found = learn_health([uniform(0)] * 6, [LENGTH] * 6)
-    assert assessed(uniform(0), found.health).score < 1
+    found = learn_quality([uniform(0)] * 6, [LENGTH] * 6)
+    assert assessed(uniform(0), found).score < 1
 
 
 @given(
@@ -264,12 +263,12 @@ def test_a_camera_whose_frames_all_repeat_is_not_frozen() -> None:
 @settings(deadline=None, max_examples=20)
 def test_lengths_of_any_sort_are_learned_and_judged(lengths: list[int], frames: int, stride: int, start: int) -> None:
     signals = some_signals()
-    health = learn_health(
+    known = learn_quality(
         [signals[start : start + length] for length in lengths], [length * stride for length in lengths]
-    ).health
-    assert_sound(health)
-    assert_defined(assess(signals[:frames], frames, health))
-    assert_defined(assess(signals[:frames], frames * stride, health))
+    )
+    assert_sound(known)
+    assert_defined(assess(signals[:frames], frames, known))
+    assert_defined(assess(signals[:frames], frames * stride, known))
 
 
 def test_extreme_signals_never_give_what_is_no_number() -> None:
@@ -278,17 +277,17 @@ def test_extreme_signals_never_give_what_is_no_number() -> None:
         extreme[name][::2] = 255
     extreme["change"][::3] = np.nan
     for episodes in ([extreme] * 4, [extreme, *past(0)[:3]]):
-        health = learn_health(episodes, [LENGTH] * 4).health
-        assert_sound(health)
+        known = learn_quality(episodes, [LENGTH] * 4)
+        assert_sound(known)
         for window in (extreme, past(0)[0], extreme[1:2]):
-            assert_defined(assessed(window, health))
+            assert_defined(assessed(window, known))
 
 
 def test_assessing_changes_neither_the_baseline_nor_the_window() -> None:
-    health, window = learned(0).health, past(0)[1].copy()
-    before = [getattr(health, field.name) for field in fields(Health)]
+    known, window = learned(0), past(0)[1].copy()
+    before = [getattr(known, field.name) for field in fields(KnownQuality)]
     copies = [np.array(value, copy=True) for value in before]
-    first = assessed(window, health)
-    assert assessed(window, health).deviations == first.deviations
+    first = assessed(window, known)
+    assert assessed(window, known).deviations == first.deviations
     assert all(np.array_equal(a, b) for a, b in zip(before, copies, strict=True))
     assert window.tobytes() == past(0)[1].tobytes()

@@ -11,7 +11,8 @@ import pytest
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.gates.quality.diagnosis import diagnose
-from sentinel_edge.gates.quality.normal import Learned, assess, extend_health, learn_health
+from sentinel_edge.gates.quality.learning import extend_quality, learn_quality
+from sentinel_edge.gates.quality.normal import KnownQuality, assess
 from sentinel_edge.gates.quality.signals import FrameSignals
 from sentinel_edge.gates.quality.travel import TRAVELS, travel
 from sentinel_edge.sabotage.corruptions import Failure
@@ -101,22 +102,21 @@ def test_few_frames_tell_as_much_as_they_can(frames: int) -> None:
     assert travel(clip(fixed, 0)[:frames]) == 0.0
 
 
-def learned(*ways: Way) -> Learned:
-    return learn_health([clip(way, seed) for seed, way in enumerate(ways)], [FRAMES] * len(ways))
+def learned(*ways: Way) -> KnownQuality:
+    return learn_quality([clip(way, seed) for seed, way in enumerate(ways)], [FRAMES] * len(ways))
 
 
-def causes(way: Way, known: Learned, fault: Failure | None = None) -> list[Cause]:
+def causes(way: Way, known: KnownQuality, fault: Failure | None = None) -> list[Cause]:
     window = clip(way, 77, fault=fault)
-    found = assess(window, FRAMES, known.health)
+    found = assess(window, FRAMES, known)
     return [
-        cause.kind
-        for cause in diagnose(replace(found, travel=travel(window)), known.health, picture_failed=found.score > 1)
+        cause.kind for cause in diagnose(replace(found, travel=travel(window)), known, picture_failed=found.score > 1)
     ]
 
 
 def test_a_fixed_camera_that_begins_to_patrol_shows_another_scene_and_no_fog() -> None:
     known = learned(*[fixed] * 6)
-    assert known.health.travel == 0.0
+    assert known.travel == 0.0
     assert causes(patrol, known) == [Cause.SCENE_CHANGE]
     assert causes(knocked, known)[0] is Cause.CAMERA_MOVED
 
@@ -130,15 +130,15 @@ def test_a_fault_is_not_learned_because_the_camera_patrols_as_well(kind: Cause) 
 
 def test_a_camera_known_to_patrol_does_so_for_no_reason() -> None:
     known = learned(*[patrol] * 6)
-    assert known.health.travel > TRAVELS
-    found = assess(clip(patrol, 77), FRAMES, known.health)
+    assert known.travel > TRAVELS
+    found = assess(clip(patrol, 77), FRAMES, known)
     assert found.score < 1
 
 
 def test_what_is_learned_later_may_be_under_way_too_but_not_what_has_no_like() -> None:
     known = learned(*[fixed] * 6)
-    grown = extend_health(known, [FRAMES] * 6, [clip(patrol, seed) for seed in (11, 12, 13)], [FRAMES] * 3)
-    assert grown.health.travel > TRAVELS
-    alone = extend_health(known, [FRAMES] * 6, [clip(patrol, 11)], [FRAMES])
+    grown = extend_quality(known, [FRAMES] * 6, [clip(patrol, seed) for seed in (11, 12, 13)], [FRAMES] * 3)
+    assert grown.travel > TRAVELS
+    alone = extend_quality(known, [FRAMES] * 6, [clip(patrol, 11)], [FRAMES])
     assert alone.outliers == (6,)
-    assert alone.health.travel == 0.0
+    assert alone.travel == 0.0
