@@ -19,7 +19,8 @@ from sentinel_edge.footage.clips import find_clips
 from sentinel_edge.footage.triplets import read_triplets
 from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.networks.score import Interpolating, TripletScore, score_all
-from sentinel_edge.promotion.registry import POINTERS_FILE, Registry
+from sentinel_edge.promotion.pointers import POINTERS_FILE
+from sentinel_edge.promotion.registry import Registry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

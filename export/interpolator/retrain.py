@@ -144,7 +144,8 @@ def find_champion(path: Path) -> Path:
         SentinelError: the registry has no champion, or it is damaged.
     """
     from export.interpolator.publishing import MODEL_FILE  # noqa: PLC0415
-    from sentinel_edge.promotion.registry import POINTERS_FILE, Registry  # noqa: PLC0415
+    from sentinel_edge.promotion.pointers import POINTERS_FILE  # noqa: PLC0415
+    from sentinel_edge.promotion.registry import Registry  # noqa: PLC0415
 
     if not path.is_dir():
         return path

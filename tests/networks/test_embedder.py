@@ -144,7 +144,7 @@ def test_the_runtime_tells_nobody_that_it_runs(tmp_path: Path) -> None:
 def test_a_model_that_gives_another_number_of_rows_is_an_error_and_nobody_waits_for_ever(
     embedder: Embedder, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    monkeypatch.setattr(embedder, "embed", lambda frames: np.zeros((rows, 1280), np.float32))
+    monkeypatch.setattr(embedder, "embed", lambda _: np.zeros((rows, 1280), np.float32))
     stream = EmbeddingStream(embedder)
     waiting = [stream.take(np.zeros((224, 224, 3), np.uint8)) for _ in range(2)]
     stream.close()
