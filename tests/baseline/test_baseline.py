@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sentinel_edge.baseline.baseline import MAX_EPISODES, Baseline, load_baseline, save_baseline
+from sentinel_edge.baseline.baseline import MAX_EPISODES, Baseline
+from sentinel_edge.baseline.file import load_baseline, save_baseline
 from sentinel_edge.baseline.learning import build_baseline
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import find_footage
@@ -24,29 +25,30 @@ from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.footage.mask import MAX_COLUMNS, MAX_ROWS, Mask
 from sentinel_edge.gates.embedding.calibration import SKETCH_POINTS
+from sentinel_edge.gates.protocol import Models
 from sentinel_edge.gates.quality.normal import MAX_CONDITIONS
 from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
 from sentinel_edge.networks.embedder import Embedder
 from tests.conftest import PAST
 from tests.gates.embedding.test_calibration import baseline_of
 from tests.material.simulation import Camera
+from tests.material.windows import embedding, performance, quality, with_known
 
 
 def arrays_of(baseline: Baseline) -> list[NDArray[Any]]:
-    calibration, health = baseline.calibration, baseline.health
-    arrays: list[NDArray[Any]] = [health.conditions, health.owners, health.runs, health.tolerances]
-    arrays += [health.summary_tolerances, baseline.sketches, calibration.lengths, calibration.scales]
-    if baseline.performance is not None:
-        arrays += [baseline.performance.scores, baseline.performance.owners, baseline.performance.strides]
+    calibration, seen, watched = embedding(baseline).calibration, quality(baseline), performance(baseline)
+    arrays: list[NDArray[Any]] = [seen.conditions, seen.owners, seen.runs, seen.tolerances]
+    arrays += [seen.summary_tolerances, embedding(baseline).sketches, calibration.lengths, calibration.scales]
+    arrays += [watched.scores, watched.owners, watched.strides]
     return [*arrays, *calibration.null_scores]
 
 
-def numbers_of(baseline: Baseline) -> tuple[Baseline, float, float, float, tuple[str, ...]]:
+def numbers_of(baseline: Baseline) -> tuple[Any, ...]:
     """All that is no array, and no fingerprint either."""
-    plain = replace(baseline, sketches=None, calibration=None, health=None, performance=None, fingerprint="")  # type: ignore[arg-type]
-    interpolators = baseline.performance.interpolators if baseline.performance else ()
-    health = baseline.health
-    return plain, baseline.calibration.longest, health.piece_samples, health.travel, interpolators
+    plain = replace(baseline, normal={}, fingerprint="")
+    seen = quality(baseline)
+    told = (tuple(baseline.normal), baseline.episodes.longest, seen.piece_samples, seen.travel, seen.outliers)
+    return plain, *told, performance(baseline).interpolators
 
 
 def same(a: Baseline, b: Baseline) -> bool:
@@ -73,12 +75,10 @@ def test_what_is_saved_is_what_is_loaded(
     camera = Camera(frames, dimensions=1 + frames % 12, factors=1)
     baseline = baseline_of([camera.episode(frames) for _ in range(episodes)])
     baseline = replace(
-        baseline,
-        health=replace(baseline.health, travel=frames / 100),
+        with_known(baseline, quality=replace(quality(baseline), travel=frames / 100, outliers=(episodes - 1, 0))),
         episode_rule="day",
         mask=mask,
         sensitivity=sensitivity,
-        outliers=(episodes - 1, 0),
     )
     path = tmp_path / "b.npz"
     save_baseline(baseline, path)
@@ -105,7 +105,7 @@ def test_a_file_that_says_nothing_of_travel_is_of_a_fixed_camera(tmp_path: Path,
         header = json.loads(bytes(archive["header"]).decode())
     del header["travel"]
     path.write_bytes(rewritten(saved, header=lambda _: np.frombuffer(json.dumps(header).encode(), np.uint8)))
-    assert load_baseline(path).health.travel == 0.0
+    assert quality(load_baseline(path)).travel == 0.0
 
 
 @given(data=st.data())
@@ -160,7 +160,15 @@ def renamed(records: NDArray[Any]) -> NDArray[Any]:
     ("changes", "problem"),
     [
         ({"header": {"version": 1}}, "version 1; expected"),
-        ({"header": {"version": 4}}, "version 4; expected"),
+        ({"header": {"version": 5}}, "version 5; expected"),
+        ({"header": {"version": 4}}, "damaged"),
+        ({"header": {"version": 4, "gates": "embedding"}}, "is of gates 'embedding'; expected embedding"),
+        ({"header": {"version": 4, "gates": ["quality", "performance"]}}, "is of gates ['quality', 'performance']"),
+        ({"header": {"version": 4, "gates": ["embedding", "sound"]}}, "is of gates ['embedding', 'sound']; expected"),
+        ({"header": {"version": 4, "gates": ["embedding"]}}, "holds ["),
+        ({"header": {"version": 4, "gates": [["embedding"]]}}, "damaged"),
+        ({"header": {"longest": 1e308}}, "contradicts itself"),
+        ({"header": {"longest": "nan"}}, "contradicts itself"),
         ({"header": {"format": "other"}}, "format 'other'"),
         ({"header": {"fps": -1}}, "contradicts itself"),
         ({"header": {"fps": "nan"}}, "contradicts itself"),
@@ -273,7 +281,7 @@ def test_a_full_sized_baseline_of_incompressible_footage_stays_under_two_megabyt
     rng = np.random.default_rng(0)
     episodes = [rng.normal(size=(SKETCH_POINTS, 1280)).astype(np.float16) for _ in range(MAX_EPISODES)]
     baseline = baseline_of(episodes, [noisy_signals(rng, SKETCH_POINTS) for _ in episodes])
-    assert len(baseline.health.conditions) == MAX_CONDITIONS
+    assert len(quality(baseline).conditions) == MAX_CONDITIONS
     path = tmp_path / "b.npz"
     save_baseline(replace(baseline, mask=Mask(rng.integers(0, 2, (MAX_ROWS, MAX_COLUMNS)) > 0)), path)
     assert 1_600_000 < path.stat().st_size <= 2_000_000
@@ -284,7 +292,7 @@ def test_the_same_footage_gives_the_same_bytes(
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
     for name in ("a.npz", "b.npz"):
-        baseline, skipped = build_baseline(find_footage(PAST), embedder, fps=2.0)
+        baseline, skipped = build_baseline(find_footage(PAST), Models(embedder), fps=2.0)
         save_baseline(baseline, tmp_path / name)
         assert not skipped
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
@@ -306,8 +314,8 @@ def test_each_video_is_an_episode_and_a_short_one_joins_its_neighbour(tmp_path: 
         ("4.avi", range(44, 64)),
     ):
         write_video(tmp_path / name, frames)
-    baseline, _ = build_baseline(find_footage(tmp_path), embedder, fps=5.0)
-    assert [(episode.name, episode.frames) for episode in baseline.episodes] == [
+    baseline, _ = build_baseline(find_footage(tmp_path), Models(embedder), fps=5.0)
+    assert list(zip(baseline.episodes.names, baseline.episodes.frames, strict=True)) == [
         ("1.avi", 10),
         ("2.avi … 3.avi", 12),
         ("4.avi", 10),
@@ -316,9 +324,9 @@ def test_each_video_is_an_episode_and_a_short_one_joins_its_neighbour(tmp_path: 
 
 
 def test_one_video_is_cut_into_contiguous_episodes(embedder: Embedder) -> None:
-    baseline, _ = build_baseline(find_footage(PAST), embedder, fps=5.0)
-    assert [episode.frames for episode in baseline.episodes] == [20] * 12
-    assert baseline.episodes[0].name == "campus-past.mp4 1/12"
+    baseline, _ = build_baseline(find_footage(PAST), Models(embedder), fps=5.0)
+    assert baseline.episodes.frames == (20,) * 12
+    assert baseline.episodes.names[0] == "campus-past.mp4 1/12"
     assert baseline.episode_rule == "count"
 
 
@@ -327,7 +335,7 @@ def test_too_little_footage_says_how_much_is_needed(tmp_path: Path, embedder: Em
     with pytest.raises(
         SentinelError, match=r"gives 10 readable samples, enough for 1 episode.*at least 3 episodes of 8"
     ):
-        build_baseline(find_footage(tmp_path), embedder, fps=5.0)
+        build_baseline(find_footage(tmp_path), Models(embedder), fps=5.0)
 
 
 def test_mostly_unreadable_footage_is_refused(tmp_path: Path, embedder: Embedder) -> None:
@@ -335,4 +343,4 @@ def test_mostly_unreadable_footage_is_refused(tmp_path: Path, embedder: Embedder
     for number in range(2, 5):
         (tmp_path / f"{number}.avi").write_bytes(b"broken")
     with pytest.raises(SentinelError, match=r"75% of .* cannot be read \(e.g. 4.avi: damaged.*expected at most 25%"):
-        build_baseline(find_footage(tmp_path), embedder, fps=5.0)
+        build_baseline(find_footage(tmp_path), Models(embedder), fps=5.0)

@@ -13,7 +13,7 @@ from sentinel_edge.baseline.baseline import MAX_EPISODES
 from sentinel_edge.baseline.episodes import EPISODE_LIMIT, By, Piece, Rule, divide, require_suitable, suitable_rule
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Clip
-from sentinel_edge.gates.embedding.calibration import MIN_FRAMES
+from sentinel_edge.gates.protocol import MIN_FRAMES
 from sentinel_edge.verdict.verdict import Status
 from tests.footage.test_window import fabricated, numbers
 from tests.gates.embedding.test_calibration import baseline_of, judge

@@ -10,24 +10,29 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sentinel_edge.baseline.baseline import MAX_EPISODES, Baseline, load_baseline, save_baseline
+from sentinel_edge import gates
+from sentinel_edge.baseline.baseline import MAX_EPISODES, Baseline
 from sentinel_edge.baseline.episodes import By, Rule
-from sentinel_edge.baseline.learning import _thin, build_baseline, extend_baseline
+from sentinel_edge.baseline.file import load_baseline, save_baseline
+from sentinel_edge.baseline.learning import build_baseline, extend_baseline
 from sentinel_edge.causes import Cause
 from sentinel_edge.cli import run as cli
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Footage, find_clips, find_footage
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.footage.samples import SampleReader
-from sentinel_edge.footage.window import Window, read_window
+from sentinel_edge.footage.window import Window
 from sentinel_edge.gates.embedding.calibration import Calibration, calibrate, recalibrate, sketch
-from sentinel_edge.gates.judge import EMBEDDING, QUALITY, judge, weaknesses
+from sentinel_edge.gates.embedding.gate import EmbeddingNormal
+from sentinel_edge.gates.judge import judge
+from sentinel_edge.gates.protocol import Episodes, Models
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.sabotage.corruptions import Failure, Frame
 from sentinel_edge.verdict.verdict import GateResult, Status
 from tests.command import complaint, run_cli, start_cli, strict_json
 from tests.conftest import INCOMING, PAST
-from tests.material.simulation import Camera
+from tests.material.simulation import Camera, some_signals
+from tests.material.windows import EMBEDDING, QUALITY, quality, read, window
 
 FPS = 5.0
 EPISODE = 25
@@ -68,15 +73,15 @@ def footage(path: Path, frames: list[Frame], change: Callable[[Frame], Frame] = 
 @pytest.fixture(scope="module")
 def whole(embedder: Embedder) -> Baseline:
     """A baseline of all of the past."""
-    return build_baseline(find_footage(PAST), embedder)[0]
+    return build_baseline(find_footage(PAST), Models(embedder))[0]
 
 
 @pytest.fixture(scope="module")
 def in_halves(past: list[Frame], embedder: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Baseline:
     """A baseline of the first half of the past, the second half added to it."""
     folder = tmp_path_factory.mktemp("halves")
-    first, _ = build_baseline(footage(folder / "past.avi", past[:120]), embedder, episode=Rule(By.COUNT, 6))
-    grown, skipped = extend_baseline(first, footage(folder / "more.avi", past[120:]), embedder)
+    first, _ = build_baseline(footage(folder / "past.avi", past[:120]), Models(embedder), episode=Rule(By.COUNT, 6))
+    grown, skipped = extend_baseline(first, footage(folder / "more.avi", past[120:]), Models(embedder))
     assert not skipped
     return grown
 
@@ -90,7 +95,7 @@ def later(
 
     def windows(name: str, change: Callable[[Frame], Frame]) -> list[Window]:
         if name not in known:
-            known[name] = read_window(footage(folder / f"{name}.avi", incoming, change).clips, embedder, FPS)
+            known[name] = read(footage(folder / f"{name}.avi", incoming, change).clips, embedder, FPS)
         return [known[name], *(known[name].part(start, start + EPISODE) for start in range(0, 75, EPISODE))]
 
     return windows
@@ -118,7 +123,6 @@ def test_scales_from_sketches_are_nearly_those_from_frames(frames: int, effect: 
     episodes = [camera.episode(frames) for _ in range(12)]
     known, again = both_ways(episodes)
     assert (again.lengths == known.lengths).all()
-    assert again.longest == known.longest
     ratio = again.scales / known.scales
     assert np.abs(np.median(ratio, axis=1) - 1).max() < 0.04
     assert np.quantile(np.abs(ratio - 1), 0.95) < 0.07
@@ -173,7 +177,8 @@ def test_lengths_follow_the_new_typical_length_and_too_short_ones_go() -> None:
     episodes = [camera.episode(64) for _ in range(3)] + [camera.episode(16) for _ in range(6)]
     _, again = both_ways(episodes, added=6)
     assert again.lengths.tolist() == [8, 16, 32, 48, 64]
-    assert again.longest == 4 * (3 * 64 + 6 * 16)
+    lengths = tuple(len(episode) for episode in episodes)
+    assert Episodes(("",) * 9, lengths, lengths).longest == 4 * (3 * 64 + 6 * 16)
 
 
 # The whole, on real footage.
@@ -184,13 +189,13 @@ def test_the_second_half_added_gives_nearly_the_decisions_of_all(
     whole: Baseline, in_halves: Baseline, later: Callable[[str, Callable[[Frame], Frame]], list[Window]]
 ) -> None:
     grown = in_halves
-    assert [episode.frames for episode in grown.episodes] == [20] * 12
-    assert [grown.episodes[number].name for number in (0, 11)] == ["past.avi 1/6", "more.avi 6/6"]
+    assert grown.episodes.frames == (20,) * 12
+    assert [grown.episodes.names[number] for number in (0, 11)] == ["past.avi 1/6", "more.avi 6/6"]
     assert grown.episode_rule == "count; more added by length"
     clean = later("clean", np.copy)
     assert set(statuses(clean, grown)) == set(statuses(clean, whole)) == {Status.PASS}
-    for window in clean:
-        ours, theirs = judge(window, grown).gates, judge(window, whole).gates
+    for shown in clean:
+        ours, theirs = judge(shown, grown).gates, judge(shown, whole).gates
         assert score(ours[EMBEDDING]) == pytest.approx(score(theirs[EMBEDDING]), abs=0.03)
         assert score(ours[QUALITY]) == pytest.approx(score(theirs[QUALITY]), rel=0.3)
     for failure in FAILURES:
@@ -209,8 +214,8 @@ def test_a_new_normal_passes_from_then_on_and_other_changes_still_fail(
     assert set(statuses(dark, whole)) == {Status.FAIL}
     for number in range(3):
         footage(tmp_path / f"{number}.avi", past[80 * number : 80 * number + 20], darker)
-    grown, _ = extend_baseline(whole, find_footage(tmp_path), embedder)
-    assert [episode.name for episode in grown.episodes[12:]] == ["0.avi", "1.avi", "2.avi"]
+    grown, _ = extend_baseline(whole, find_footage(tmp_path), Models(embedder))
+    assert grown.episodes.names[12:] == ("0.avi", "1.avi", "2.avi")
     assert grown.outliers == (), "they are like each other"
     clean = later("clean", np.copy)
     assert statuses(dark, grown) == statuses(clean[1:], whole), "as normal as the same scene in full light"
@@ -224,23 +229,25 @@ def test_a_new_normal_passes_from_then_on_and_other_changes_still_fail(
 def test_a_single_episode_without_its_like_is_known_but_widens_nothing(
     past: list[Frame], whole: Baseline, embedder: Embedder, tmp_path: Path
 ) -> None:
-    grown, _ = extend_baseline(whole, footage(tmp_path / "dusk.avi", past[:20], darker), embedder)
+    grown, _ = extend_baseline(whole, footage(tmp_path / "dusk.avi", past[:20], darker), Models(embedder))
     assert grown.outliers == (12,)
-    assert any("dusk.avi looks like none of the others" in weakness for weakness in weaknesses(grown))
-    assert (grown.health.tolerances == whole.health.tolerances).all()
-    assert (grown.health.summary_tolerances == whole.health.summary_tolerances).all()
-    assert (grown.health.owners == 12).sum() == 2, "its two pieces"
+    assert any("dusk.avi looks like none of the others" in weakness for weakness in grown.weaknesses)
+    known, before = quality(grown), quality(whole)
+    assert (known.tolerances == before.tolerances).all()
+    assert (known.summary_tolerances == before.summary_tolerances).all()
+    assert (known.owners == 12).sum() == 2, "its two pieces"
 
 
 def test_normal_footage_never_lowers_a_tolerance(
     incoming: list[Frame], whole: Baseline, embedder: Embedder, tmp_path: Path
 ) -> None:
-    grown, _ = extend_baseline(whole, footage(tmp_path / "later.avi", incoming[:60]), embedder)
+    grown, _ = extend_baseline(whole, footage(tmp_path / "later.avi", incoming[:60]), Models(embedder))
     assert len(grown.episodes) == 15, "cut into parts as long as the known episodes"
     assert grown.outliers == ()
-    assert (grown.health.tolerances >= whole.health.tolerances).all()
-    assert (grown.health.tolerances > whole.health.tolerances).any()
-    assert grown.health.piece_samples == whole.health.piece_samples
+    known, before = quality(grown), quality(whole)
+    assert (known.tolerances >= before.tolerances).all()
+    assert (known.tolerances > before.tolerances).any()
+    assert known.piece_samples == before.piece_samples
 
 
 def test_of_the_two_most_alike_the_older_goes() -> None:
@@ -248,9 +255,16 @@ def test_of_the_two_most_alike_the_older_goes() -> None:
     sketches = np.sort(rng.normal(size=(MAX_EPISODES + 2, 32, 16)), axis=1).astype(np.float16)
     sketches[:, :] += 10 * np.arange(MAX_EPISODES + 2, dtype=np.float16)[:, np.newaxis, np.newaxis]
     sketches[20], sketches[21] = sketches[4], sketches[9]
-    assert _thin(sketches[:20]) == list(range(20))
-    assert _thin(sketches[:21]) == [e for e in range(21) if e != 4]
-    assert _thin(sketches) == [e for e in range(22) if e not in (4, 9)]
+    calibration = Calibration(np.ones(1), np.ones((1, 16), np.float32), (np.zeros(1),))
+
+    def kept(count: int, known: int) -> list[int]:
+        added = [window(points, np.resize(some_signals(), 32)) for points in sketches[known:count]]
+        return gates.thinned({EMBEDDING: EmbeddingNormal(sketches[:known], calibration)}, added, MAX_EPISODES)
+
+    for known in (3, 20):
+        assert kept(20, known) == list(range(20))
+        assert kept(21, known) == [e for e in range(21) if e != 4]
+        assert kept(22, known) == [e for e in range(22) if e not in (4, 9)]
 
 
 @pytest.mark.slow
@@ -260,24 +274,24 @@ def test_thirty_episodes_one_by_one_stay_within_the_limits_and_what_is_rare_stay
     path = tmp_path / "b.npz"
     for number in range(3):
         footage(tmp_path / "start" / f"{number}.avi", past[number * 8 : number * 8 + 8], darker)
-    baseline, _ = build_baseline(find_footage(tmp_path / "start"), embedder)
+    baseline, _ = build_baseline(find_footage(tmp_path / "start"), Models(embedder))
     for number in range(30):
         more = footage(tmp_path / "more" / "today.avi", past[number * 8 : number * 8 + 8])
-        baseline, _ = extend_baseline(baseline, more, embedder)
+        baseline, _ = extend_baseline(baseline, more, Models(embedder))
         save_baseline(baseline, path)
         baseline = load_baseline(path)
         assert path.stat().st_size <= 2_000_000
         assert len(baseline.episodes) == min(MAX_EPISODES, 4 + number)
-    assert len({episode.name for episode in baseline.episodes}) == MAX_EPISODES, "each tells itself from the others"
-    assert {"0.avi", "1.avi", "2.avi"} & {episode.name for episode in baseline.episodes}, "the dark ones are rare"
+    assert len(set(baseline.episodes.names)) == MAX_EPISODES, "each tells itself from the others"
+    assert {"0.avi", "1.avi", "2.avi"} & set(baseline.episodes.names), "the dark ones are rare"
     assert len(baseline.episode_rule) < 60
-    assert baseline.calibration.longest == 4 * sum(episode.samples for episode in baseline.episodes)
+    assert baseline.episodes.longest == 4 * sum(baseline.episodes.samples)
 
 
 def test_another_model_is_refused(past: list[Frame], whole: Baseline, embedder: Embedder, tmp_path: Path) -> None:
     other = replace(whole, model="other", model_sha256="0" * 64)
     with pytest.raises(SentinelError, match=r"was made with model other .*use that model"):
-        extend_baseline(other, footage(tmp_path / "a.avi", past[:20]), embedder)
+        extend_baseline(other, footage(tmp_path / "a.avi", past[:20]), Models(embedder))
 
 
 def test_less_than_an_episode_is_refused(
@@ -286,7 +300,7 @@ def test_less_than_an_episode_is_refused(
     few = footage(tmp_path / "a.avi", past[:7])
     for rule in (None, Rule(By.FILE)):
         with pytest.raises(SentinelError, match=r"gives 7 readable samples; expected at least one episode of 8"):
-            extend_baseline(whole, few, embedder, episode=rule)
+            extend_baseline(whole, few, Models(embedder), episode=rule)
 
 
 # The command.
@@ -315,11 +329,11 @@ def test_the_command_adds_in_place_or_beside_to_the_same_bytes(
     assert cli.run([*ADD, "--output", "old.npz", "--fps", "5", "--episode", "1"]) == 0
     grown = load_baseline(here / "old.npz")
     assert grown.created_at == "2026-01-01T00:00:00Z"
-    assert [episode.name for episode in grown.episodes[:12]] == [episode.name for episode in whole.episodes]
+    assert grown.episodes.names[:12] == whole.episodes.names
     assert cli.run(["baseline", "--add", "new.npz", "--source", "more", "--output", "c.npz"]) == 0
     assert cli.run(["baseline", "--add", "new.npz", "--source", "more", "--output", "d.npz"]) == 0
     assert (here / "c.npz").read_bytes() == (here / "d.npz").read_bytes()
-    assert [episode.name for episode in load_baseline(here / "c.npz").episodes[12:]] == ["a.avi", "a.avi (2)"]
+    assert load_baseline(here / "c.npz").episodes.names[12:] == ("a.avi", "a.avi (2)")
 
 
 @pytest.mark.parametrize(
@@ -390,4 +404,4 @@ def test_what_would_blind_a_baseline_is_refused(
     """Half an episode of quite another scene, which has no like and is much shorter: known, it would cost all sight."""
     other = [np.roll(frame[::-1], 40, axis=1)[:, ::-1].copy() for frame in past[:10]]
     with pytest.raises(SentinelError, match=r"the baseline would see little afterwards.*; expected whole episodes"):
-        extend_baseline(whole, footage(tmp_path / "other.avi", other), embedder)
+        extend_baseline(whole, footage(tmp_path / "other.avi", other), Models(embedder))

@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from sentinel_edge.baseline import sensitivity
-from sentinel_edge.baseline.baseline import Baseline, load_baseline
+from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.baseline.episodes import Piece
+from sentinel_edge.baseline.file import load_baseline
 from sentinel_edge.baseline.learning import build_baseline
 from sentinel_edge.baseline.sensitivity import measure_sensitivity
 from sentinel_edge.causes import Cause
@@ -20,13 +20,15 @@ from sentinel_edge.errors import UsageError
 from sentinel_edge.footage.clips import Clip, find_clips, find_footage
 from sentinel_edge.footage.mask import FILL, Mask
 from sentinel_edge.footage.samples import SampleReader
-from sentinel_edge.footage.window import Window, embed_samples, read_window, stack
+from sentinel_edge.footage.window import Window, record, stack
 from sentinel_edge.gates.judge import judge
+from sentinel_edge.gates.protocol import Models
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.sabotage.corruptions import KINDS, SEVEREST, Failure, strength
 from sentinel_edge.verdict.verdict import Status
 from tests.command import complaint, strict_json
 from tests.conftest import PAST
+from tests.material.windows import EMBEDDING, QUALITY, embedding, quality, read, with_known
 
 pytestmark = pytest.mark.slow
 
@@ -36,13 +38,13 @@ FPS = 5.0
 @pytest.fixture(scope="module")
 def baseline(embedder: Embedder) -> Baseline:
     """Of the sample camera."""
-    return build_baseline(find_footage(PAST), embedder)[0]
+    return build_baseline(find_footage(PAST), Models(embedder))[0]
 
 
 @pytest.fixture(scope="module")
 def episodes(embedder: Embedder) -> dict[int, Piece]:
     """What its twelve episodes were made from."""
-    window = read_window(find_clips(PAST), embedder, FPS)
+    window = read(find_clips(PAST), embedder, FPS)
     return {number: Piece(str(number), window.part(20 * number, 20 * number + 20)) for number in range(12)}
 
 
@@ -60,20 +62,25 @@ def test_the_sample_camera_catches_mild_failures_and_a_check_agrees(
 ) -> None:
     monkeypatch.setattr(sensitivity, "STRETCHES", 1)
     counts: list[int] = []
-    found = measure_sensitivity(baseline, episodes, clips, embedder, progress=counts.append)
+    found = measure_sensitivity(baseline, episodes, clips, Models(embedder), progress=counts.append)
     assert set(found) == {"noise", "blur", "low_light"}
     assert all(severity in (1, 2) for severity in found.values()), found
     assert counts == list(range(1, 20 * 6 + 1)), "twenty frames, three kinds, two severities, and no more"
-    (stretch,) = sensitivity._choose(baseline, episodes)
+    (stretch,) = sensitivity._choose(baseline, episodes, (EMBEDDING, QUALITY))
     assert len(stretch.baseline.episodes) == 11
     window = damaged(stretch.window, Failure(Cause.NOISE, found["noise"] or 0), clips, embedder)
-    assert judge(replace(stretch.window, **window), stretch.baseline).status is Status.FAIL
+    assert judge(window, stretch.baseline).status is Status.FAIL
 
 
-def damaged(window: Window, failure: Failure, clips: list[tuple[Clip, int]], embedder: Embedder) -> dict[str, Any]:
+def damaged(
+    window: Window, failure: Failure, clips: list[tuple[Clip, int]], embedder: Embedder, mask: Mask | None = None
+) -> Window:
     """The window's frames, read again through a failing camera."""
+    recorders = sensitivity._recorders(Models(embedder))
     samples = sensitivity._damaged(window, [failure], clips, FPS)
-    return stack([seen for _, seen in embed_samples(samples, embedder)], embedder.dimensions)
+    again = [recorded for _, recorded in record(samples, recorders, mask)]
+    origins = tuple(recorded.origin for recorded in again)
+    return replace(window, records=stack(again, recorders), origins=origins)
 
 
 def test_the_frames_read_again_are_those_the_episode_was_made_of(
@@ -81,9 +88,9 @@ def test_the_frames_read_again_are_those_the_episode_was_made_of(
 ) -> None:
     window = episodes[5].window
     again = damaged(window, Failure(Cause.NOISE, 0), clips, embedder)
-    assert again["origins"] == window.origins
-    assert again["signals"].tobytes() == window.signals.tobytes()
-    np.testing.assert_allclose(again["embeddings"], window.embeddings, atol=1e-3)
+    assert again.origins == window.origins
+    assert again.records[QUALITY].tobytes() == window.records[QUALITY].tobytes()
+    np.testing.assert_allclose(again.records[EMBEDDING], window.records[EMBEDDING], atol=1e-3)
 
 
 def test_pictures_and_thinned_footage_are_read_again_too(embedder: Embedder, tmp_path: Path) -> None:
@@ -94,26 +101,26 @@ def test_pictures_and_thinned_footage_are_read_again_too(embedder: Embedder, tmp
     found = find_clips(tmp_path / "pictures")
     assert len(found) == 3
     for clip, limit in ((found[1], 100), (found[0], 10), (find_clips(PAST)[0], 20)):
-        window = read_window([clip], embedder, FPS, limit=limit)
+        window = read([clip], embedder, FPS, limit=limit)
         every = [(other, 1) for other in found] + [(find_clips(PAST)[0], window.stride)]
         part = window.part(2, 7)
         again = damaged(part, Failure(Cause.BLUR, 0), every, embedder)
-        assert again["origins"] == part.origins
-        assert (again["signals"]["luma"] == part.signals["luma"]).all()
+        assert again.origins == part.origins
+        assert (again.records[QUALITY]["luma"] == part.records[QUALITY]["luma"]).all()
 
 
 def test_an_episode_is_judged_by_at_most_so_many_of_its_frames_at_its_full_length(episodes: dict[int, Piece]) -> None:
     window = replace(episodes[0].window, samples=1000)
-    assert sensitivity._some(window).samples == 1000
+    names = (EMBEDDING, QUALITY)
+    assert sensitivity._some(window, names).samples == 1000
     many = replace(
         window,
-        embeddings=np.repeat(window.embeddings, 10, axis=0),
-        signals=np.repeat(window.signals, 10),
-        triplets=np.repeat(window.triplets, 10),
+        records={name: np.repeat(records, 10, axis=0) for name, records in window.records.items()},
         origins=tuple(str(number) for number in range(200)),
     )
-    some = sensitivity._some(many)
-    assert len(some.origins) == len(some.embeddings) == len(some.signals) == sensitivity.FRAMES
+    some = sensitivity._some(many, names)
+    assert tuple(some.records) == names
+    assert len(some.origins) == len(some.records[EMBEDDING]) == len(some.records[QUALITY]) == sensitivity.FRAMES
     assert (some.origins[0], some.origins[-1], some.samples) == ("0", "199", 1000)
 
 
@@ -121,8 +128,7 @@ def test_a_mask_hides_what_the_failure_does_there(
     episodes: dict[int, Piece], clips: list[tuple[Clip, int]], embedder: Embedder
 ) -> None:
     mask = Mask(np.array([[True, False]]))
-    samples = sensitivity._damaged(episodes[0].window, [Failure(Cause.NOISE, 5)], clips, FPS)
-    signals = stack([seen for _, seen in embed_samples(samples, embedder, mask)], embedder.dimensions)["signals"]
+    signals = damaged(episodes[0].window, Failure(Cause.NOISE, 5), clips, embedder, mask).records[QUALITY]
     assert (signals["luma"][:, :, :31] == FILL).all()
     assert (signals["luma"][:, :, 33:] != FILL).mean() > 0.9
 
@@ -136,44 +142,47 @@ def test_what_is_not_caught_is_tried_at_higher_severities_and_then_told_as_none(
 ) -> None:
     monkeypatch.setattr(sensitivity, "STRETCHES", 1)
     monkeypatch.setattr(sensitivity, "KINDS", (Cause.BLUR,))
-    blind = replace(
+    calibration, known = embedding(baseline).calibration, quality(baseline)
+    blind = with_known(
         baseline,
-        calibration=replace(baseline.calibration, scales=np.full_like(baseline.calibration.scales, 0.5)),
-        health=replace(
-            baseline.health,
-            tolerances=np.full_like(baseline.health.tolerances, 1e6),
-            summary_tolerances=np.full_like(baseline.health.summary_tolerances, 1e6),
+        calibration=replace(calibration, scales=np.full_like(calibration.scales, 0.5)),
+        quality=replace(
+            known,
+            tolerances=np.full_like(known.tolerances, 1e6),
+            summary_tolerances=np.full_like(known.summary_tolerances, 1e6),
         ),
     )
     monkeypatch.setattr(sensitivity, "ROUNDS", ((1,), (2,)))
-    assert measure_sensitivity(blind, episodes, clips, embedder) == {"blur": None}
+    models = Models(embedder)
+    assert measure_sensitivity(blind, episodes, clips, models) == {"blur": None}
     monkeypatch.setattr(sensitivity, "ROUNDS", ((2,), (4, 5)))
-    assert measure_sensitivity(blind, episodes, clips, embedder) == {"blur": 4}, "the mildest of the second round"
+    assert measure_sensitivity(blind, episodes, clips, models) == {"blur": 4}, "the mildest of the second round"
 
 
 def test_an_episode_that_fails_as_it_is_proves_nothing(
     baseline: Baseline, episodes: dict[int, Piece], clips: list[tuple[Clip, int]], embedder: Embedder
 ) -> None:
-    strict = replace(baseline, health=replace(baseline.health, tolerances=baseline.health.tolerances / 1e6))
-    assert measure_sensitivity(strict, episodes, clips, embedder) == {}
-    assert len(sensitivity._choose(baseline, episodes)) == sensitivity.STRETCHES
-    flagged = replace(baseline, outliers=tuple(range(12)))
-    assert sensitivity._choose(flagged, episodes) == []
+    known, names = quality(baseline), (EMBEDDING, QUALITY)
+    strict = with_known(baseline, quality=replace(known, tolerances=known.tolerances / 1e6))
+    assert measure_sensitivity(strict, episodes, clips, Models(embedder)) == {}
+    assert len(sensitivity._choose(baseline, episodes, names)) == sensitivity.STRETCHES
+    flagged = with_known(baseline, quality=replace(known, outliers=tuple(range(12))))
+    assert sensitivity._choose(flagged, episodes, names) == []
 
 
 def test_leaving_an_episode_out_leaves_all_of_it_out_and_the_calibration_as_it_is(baseline: Baseline) -> None:
-    flagged = replace(baseline, outliers=(2, 5))
+    known, all_seen = quality(baseline), embedding(baseline)
+    flagged = with_known(baseline, quality=replace(known, outliers=(2, 5)))
     without = flagged.only([number for number in range(12) if number != 5])
-    assert [episode.name for episode in without.episodes] == [
-        episode.name for number, episode in enumerate(baseline.episodes) if number != 5
-    ]
-    assert without.sketches.shape[0] == 11
-    assert (without.sketches[5] == baseline.sketches[6]).all()
+    names = baseline.episodes.names
+    assert without.episodes.names == (*names[:5], *names[6:])
+    seen, left = embedding(without), quality(without)
+    assert seen.sketches.shape[0] == 11
+    assert (seen.sketches[5] == all_seen.sketches[6]).all()
     assert without.outliers == (2,)
-    kept = baseline.health.owners != 5
-    assert (without.health.conditions == baseline.health.conditions[kept]).all()
-    assert sorted(set(without.health.owners.tolist())) == list(range(11))
-    assert without.calibration is baseline.calibration
+    assert (left.conditions == known.conditions[known.owners != 5]).all()
+    assert sorted(set(left.owners.tolist())) == list(range(11))
+    assert seen.calibration is all_seen.calibration
 
 
 def test_a_severity_is_told_by_the_number_that_makes_it() -> None:

@@ -12,15 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge import assets
-from sentinel_edge.baseline import learning
-from sentinel_edge.baseline.baseline import Baseline, Episode, save_baseline
+from sentinel_edge.baseline.baseline import Baseline
+from sentinel_edge.baseline.file import save_baseline
 from sentinel_edge.baseline.learning import build_baseline
 from sentinel_edge.footage.clips import Footage, find_footage
 from sentinel_edge.footage.mask import MAX_COLUMNS, MAX_ROWS, Mask
+from sentinel_edge.gates.embedding import gate
 from sentinel_edge.gates.embedding.calibration import SKETCH_POINTS, Calibration, calibrate
-from sentinel_edge.gates.quality.normal import learn_health
+from sentinel_edge.gates.protocol import Models
+from sentinel_edge.gates.quality.learning import learn_quality
 from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
 from sentinel_edge.networks.embedder import Embedder
+from tests.material.windows import baseline_of, with_known
 
 from .footage import (
     EPISODE_FRAMES,
@@ -95,11 +98,11 @@ def measure() -> Result:
         def build() -> None:
             timed = _TimedEmbedder(assets.default_model())
             start, work = time.perf_counter(), time.process_time()
-            with mock.patch.object(learning, "calibrate", calibrate_timed):
-                baseline, _ = build_baseline(footage, timed, fps=FPS)
+            with mock.patch.object(gate, "calibrate", calibrate_timed):
+                baseline, _ = build_baseline(footage, Models(timed), fps=FPS)
                 save_baseline(baseline, built)
             wall, work = time.perf_counter() - start, time.process_time() - work
-            found = [episode.frames for episode in baseline.episodes]
+            found = list(baseline.episodes.frames)
             if found != [EPISODE_FRAMES] * EPISODES:
                 raise RuntimeError(f"expected {EPISODES} episodes of {EPISODE_FRAMES} frames, found {found}")
             outside.append(1.0 - timed.busy_s / wall)
@@ -193,22 +196,15 @@ def _incompressible() -> Baseline:
     episodes = list(bits.view(np.float16))
     sketches = np.sort(bits.view(np.float16)[:, :SKETCH_POINTS], axis=1)
     lengths = [EPISODE_FRAMES] * EPISODES
-    learned = learn_health([_noise(random) for _ in episodes], lengths)
-    return Baseline(
-        episodes=tuple(Episode(random.bytes(20).hex(), EPISODE_FRAMES, EPISODE_FRAMES) for _ in episodes),
-        sketches=sketches,
-        calibration=calibrate(episodes, sketches, lengths),
-        health=learned.health,
-        outliers=learned.outliers,
+    learned = learn_quality([_noise(random) for _ in episodes], lengths)
+    baseline = baseline_of(
+        episodes,
+        learned,
+        names=[random.bytes(20).hex() for _ in episodes],
         mask=Mask(random.integers(0, 2, (MAX_ROWS, MAX_COLUMNS)) > 0),
-        model="noise",
-        model_sha256="0" * 64,
         fps=FPS,
-        preprocessing="none",
-        source="noise",
-        created_at="1970-01-01T00:00:00Z",
-        episode_rule="file",
     )
+    return with_known(baseline, sketches=sketches, calibration=calibrate(episodes, sketches, lengths))
 
 
 def _noise(random: np.random.Generator) -> FrameSignals:

@@ -4,10 +4,12 @@ import tempfile
 from pathlib import Path
 
 from sentinel_edge import assets
-from sentinel_edge.baseline.baseline import load_baseline, save_baseline
-from sentinel_edge.baseline.learning import DEFAULT_FPS, build_baseline
+from sentinel_edge.baseline.file import load_baseline, save_baseline
+from sentinel_edge.footage.samples import DEFAULT_FPS
+from sentinel_edge.baseline.learning import build_baseline
 from sentinel_edge.footage.clips import find_clips, find_footage
 from sentinel_edge.footage.samples import SampleReader
+from sentinel_edge.gates.protocol import Models
 from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.networks.embedder import BATCH_SIZE, Embedder
 from sentinel_edge.verdict.verdict import Status
@@ -85,7 +87,7 @@ def _compare(footage: Path, fps: float) -> tuple[int, dict[str, Spread], dict[st
     bare = BareInference(fitted)
     with tempfile.TemporaryDirectory() as folder:
         baseline_path = Path(folder) / "baseline.npz"
-        baseline, _ = build_baseline(find_footage(footage), embedder(), fps=fps)
+        baseline, _ = build_baseline(find_footage(footage), Models(embedder()), fps=fps)
         save_baseline(baseline, baseline_path)
         options = CheckOptions(footage, baseline_path, model, Path(folder) / "status")
 

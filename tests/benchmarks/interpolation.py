@@ -6,18 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
-from sentinel_edge import assets
-from sentinel_edge.baseline.baseline import save_baseline
+from sentinel_edge import assets, gates
+from sentinel_edge.baseline.file import save_baseline
 from sentinel_edge.baseline.learning import build_baseline
 from sentinel_edge.footage.clips import find_footage
 from sentinel_edge.footage.triplets import MAX_SIDE, Triplet, make_triplet
-from sentinel_edge.gates.judge import EMBEDDING, GATES, PERFORMANCE, QUALITY
+from sentinel_edge.gates.protocol import Models
 from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.networks.score import Silence, examine, score_all
 from sentinel_edge.promotion.registry import Registry
 from sentinel_edge.verdict.verdict import Status
+from tests.material.windows import EMBEDDING, PERFORMANCE, QUALITY
 
 from .footage import INCOMING, PAST, embedder, frames_of
 from .tables import Finding, Result
@@ -127,22 +128,22 @@ def _checks(interpolator: Interpolator) -> tuple[int, Clocks]:
     """Triplets of one check, and the clocks of both kinds."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "baseline.npz"
-        baseline, _ = build_baseline(find_footage(PAST), embedder(), interpolator=interpolator)
+        baseline, _ = build_baseline(find_footage(PAST), Models(embedder(), lambda: interpolator))
         save_baseline(baseline, path)
         scored: list[int] = []
 
-        def checked(gates: tuple[str, ...]) -> None:
-            options = CheckOptions(INCOMING, path, assets.default_model(), Path(folder) / "status", gates=gates)
+        def checked(asked: tuple[str, ...]) -> None:
+            options = CheckOptions(INCOMING, path, assets.default_model(), Path(folder) / "status", gates=asked)
             verdict = check(options)
-            if verdict.status is Status.ERROR or set(verdict.gates) != set(gates):
-                raise RuntimeError(f"expected a verdict of {', '.join(gates)}, found {verdict.to_json()}")
-            if PERFORMANCE in gates:
-                told = verdict.gates[PERFORMANCE].triplets
+            if verdict.status is Status.ERROR or set(verdict.gates) != set(asked):
+                raise RuntimeError(f"expected a verdict of {', '.join(asked)}, found {verdict.to_json()}")
+            if PERFORMANCE in asked:
+                told = verdict.gates[PERFORMANCE].numbers.get("triplets")
                 if told is None or verdict.gates[PERFORMANCE].score is None:
                     raise RuntimeError(f"expected the performance to be judged, found {verdict.to_json()}")
                 scored.append(told.scored)
 
-        jobs = {_WITHOUT: lambda: checked((EMBEDDING, QUALITY)), _WITH: lambda: checked(GATES)}
+        jobs = {_WITHOUT: lambda: checked((EMBEDDING, QUALITY)), _WITH: lambda: checked(gates.names())}
         clocks = side_by_side(jobs, CHECK_TURNS)
         return scored[0], clocks
 

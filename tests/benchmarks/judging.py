@@ -8,15 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from sentinel_edge.baseline.baseline import Baseline, Episode
+from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.footage.window import Window
-from sentinel_edge.gates.embedding.calibration import calibrate, sketch
 from sentinel_edge.gates.judge import judge
-from sentinel_edge.gates.performance.normal import TRIPLET
-from sentinel_edge.gates.quality.normal import learn_health
+from sentinel_edge.gates.quality.learning import learn_quality
 from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
 from sentinel_edge.gates.quality.signals import measure as measure_frame
 from sentinel_edge.verdict.verdict import Status
+from tests.material.windows import QUALITY, baseline_of, quality, window, with_known, with_records
 
 from .footage import (
     EPISODE_FRAMES,
@@ -25,7 +24,6 @@ from .footage import (
     BareInference,
     Frame,
     baseline_embeddings,
-    embedder,
     fitted_frames,
     frames_of,
     large_frames,
@@ -52,13 +50,12 @@ def measure() -> Result:
     frames = list(frames_of(INCOMING))
     embeddings = window_embeddings().astype(np.float16)
     count, origins = len(frames), tuple(str(number) for number in range(len(frames)))
-    triplets = np.zeros(count, TRIPLET)
-    as_it_came = Window(embeddings, _signals(frames), origins, count, 1, 0.0, float(count), (), triplets)
-    dark = replace(as_it_came, signals=_signals([np.asarray(frame // 4, np.uint8) for frame in frames]))
+    as_it_came = window(embeddings, _signals(frames), origins=origins)
+    dark = with_records(as_it_came, **{QUALITY: _signals([np.asarray(frame // 4, np.uint8) for frame in frames])})
 
-    def judge_window(window: Window, wanted: tuple[Status, ...]) -> None:
+    def judge_window(shown: Window, wanted: tuple[Status, ...]) -> None:
         # A check judges once: what a baseline remembers of an earlier comparison is forgotten.
-        judgement = judge(window, replace(baseline, health=replace(baseline.health)))
+        judgement = judge(shown, with_known(baseline, quality=replace(quality(baseline))))
         if judgement.status not in wanted:
             raise RuntimeError(f"expected {' or '.join(wanted)}, found {judgement}")
 
@@ -143,23 +140,6 @@ def _one_large_frame() -> Spread:
 
 def _baseline() -> Baseline:
     episodes = [episode.astype(np.float16) for episode in baseline_embeddings()]
-    sketches = np.stack([sketch(episode) for episode in episodes])
-    lengths = [len(episode) for episode in episodes]
     frames = list(past_frames(EPISODES * EPISODE_FRAMES))
     signals = [_signals(frames[start : start + EPISODE_FRAMES]) for start in range(0, len(frames), EPISODE_FRAMES)]
-    learned = learn_health(signals, lengths)
-    return Baseline(
-        episodes=tuple(Episode(str(number), length, length) for number, length in enumerate(lengths)),
-        sketches=sketches,
-        calibration=calibrate(episodes, sketches, lengths),
-        health=learned.health,
-        outliers=learned.outliers,
-        mask=None,
-        model=embedder().card.name,
-        model_sha256=embedder().card.sha256,
-        fps=native_fps(INCOMING),
-        preprocessing="",
-        source="",
-        created_at="",
-        episode_rule="",
-    )
+    return baseline_of(episodes, learn_quality(signals, [len(episode) for episode in episodes]))

@@ -11,10 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sentinel_edge.baseline.baseline import Baseline, save_baseline
+from sentinel_edge import gates
+from sentinel_edge.baseline.file import save_baseline
 from sentinel_edge.baseline.learning import build_baseline
 from sentinel_edge.footage.clips import find_clips, find_footage
-from sentinel_edge.gates.judge import GATES
+from sentinel_edge.gates.protocol import Models
 from sentinel_edge.promotion.watched import Watched, watched_interpolator
 
 from .footage import Frame, chosen_footage, embedder, frames_of, write_video
@@ -65,7 +66,7 @@ def measure() -> Result:
         "memory",
         "Peak memory of a check by all gates",
         "Largest resident memory of the child process `python -m sentinel_edge check`, in 10^6 bytes, "
-        f"which judges by all gates ({', '.join(GATES)}). The videos "
+        f"which judges by all gates ({', '.join(gates.names())}). The videos "
         f"repeat {chosen_footage().name} at its size, written as MPEG-4 at {FPS:g} frames a second; the check samples "
         f"every frame, with one worker a core ({len(os.sched_getaffinity(0))} here) where not said otherwise. A window "
         "of more than 2000 samples is thinned by the check itself. The baseline was built, at the same rate, from "
@@ -93,10 +94,8 @@ def _long_baseline(folder: Path) -> Path:
     source.mkdir()
     for number in range(BASELINE_CLIPS):
         _repeat(source / f"{number}.mp4", BASELINE_CLIP_FRAMES, skip=100 * number)
-    baseline: Baseline
-    baseline, _ = build_baseline(
-        find_footage(source), embedder(), fps=FPS, interpolator=watched_interpolator(Watched.CHAMPION)
-    )
+    models = Models(embedder(), lambda: watched_interpolator(Watched.CHAMPION))
+    baseline, _ = build_baseline(find_footage(source), models, fps=FPS)
     path = folder / "baseline.npz"
     save_baseline(baseline, path)
     return path
@@ -119,7 +118,7 @@ def _check(options: list[str], folder: Path) -> ChildRun:
     run = run_python(["-m", "sentinel_edge", "check", *options, "--output", str(folder / "status")])
     if run.exit_code not in (0, 3):
         raise RuntimeError(f"`check {' '.join(options)}` gave no verdict: {run.output}")
-    silent = [name for name in GATES if json.loads(run.output)["gates"][name]["score"] is None]
+    silent = [name for name in gates.names() if json.loads(run.output)["gates"][name]["score"] is None]
     if silent:
         raise RuntimeError(f"`check {' '.join(options)}` did not judge by {', '.join(silent)}: {run.output}")
     return run

@@ -28,11 +28,13 @@ from sentinel_edge import assets
 from sentinel_edge.cli import run as cli
 from sentinel_edge.gates.judge import judge
 from sentinel_edge.footage.window import read_window
+from sentinel_edge.baseline.learning import recorders
+from sentinel_edge.gates.protocol import Models
 mark("import sentinel_edge")
 baseline = cli.load_baseline(assets.default_baseline()); mark("load baseline")
 embedder = cli.Embedder(assets.default_model()); mark("load model")
 clips = cli.find_footage(Path(sys.argv[1])).clips
-window = read_window(clips, embedder, baseline.fps); mark("decode and embed")
+window = read_window(clips, recorders(Models(embedder)), baseline.fps); mark("decode and embed")
 judge(window, baseline); mark("judge")
 print(json.dumps({name: end - start for (_, start), (name, end) in zip(marks, marks[1:])}))
 """

@@ -16,8 +16,6 @@ from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import find_clips
 from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo, encode_png
-from sentinel_edge.footage.window import Window, read_window
-from sentinel_edge.gates.performance.normal import TRIPLET
 from sentinel_edge.gates.quality.signals import FRAME_SIGNALS
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.sabotage.corruptions import KINDS
@@ -40,6 +38,7 @@ from tests.benchmarks.detection.scores import Outcome, Trial
 from tests.conftest import INCOMING
 from tests.gates.embedding.test_calibration import baseline_of
 from tests.material.simulation import Camera, PictureCamera, signals_of
+from tests.material.windows import EMBEDDING, QUALITY, read, window
 
 FRAMES = 40
 
@@ -71,9 +70,9 @@ def test_in_memory_gives_what_the_saboteurs_files_give(
     in_memory = windows.window(Stretch(clip, 0, FRAMES), damage, 5.0, 100)
     kind = Cause(damage.kind) if damage.severity else Cause.NOISE
     sabotage(footage, kind, damage.severity, tmp_path / "written")
-    through_files = read_window(find_clips(tmp_path / "written"), embedder, 5.0)
-    np.testing.assert_array_equal(in_memory.embeddings, through_files.embeddings)
-    assert in_memory.signals.tobytes() == through_files.signals.tobytes()
+    through_files = read(find_clips(tmp_path / "written"), embedder)
+    np.testing.assert_array_equal(in_memory.records[EMBEDDING], through_files.records[EMBEDDING])
+    assert in_memory.records[QUALITY].tobytes() == through_files.records[QUALITY].tobytes()
     assert (in_memory.origins, in_memory.samples) == (through_files.origins, through_files.samples)
 
 
@@ -84,10 +83,10 @@ def test_a_stretch_begins_and_ends_where_it_says_and_is_read_once(
     windows = WindowCache(tmp_path / "cache", embedder)
     whole = windows.window(Stretch(clip, 0, FRAMES), CLEAN, 10.0, 100)
     piece = windows.window(Stretch(clip, 15, 25), CLEAN, 10.0, 100)
-    np.testing.assert_array_equal(piece.embeddings, whole.embeddings[15:25])
+    np.testing.assert_array_equal(piece.records[EMBEDDING], whole.records[EMBEDDING][15:25])
     assert piece.origins[0] == "campus.avi@0.00s"
     again = windows.window(Stretch(clip, 15, 25), CLEAN, 10.0, 100)
-    np.testing.assert_array_equal(again.embeddings, piece.embeddings)
+    np.testing.assert_array_equal(again.records[EMBEDDING], piece.records[EMBEDDING])
     assert windows.read == 2
 
 
@@ -143,11 +142,11 @@ def test_the_hour_is_read_from_a_pictures_name(name: str, hour: float | None) ->
 @given(st.integers(1, 200))
 def test_halves_share_a_window_without_overlap(count: int) -> None:
     embeddings, signals = np.zeros((count, 2), np.float16), np.zeros(count, FRAME_SIGNALS)
-    window = Window(embeddings, signals, ("",) * count, 3 * count, 3, 0.0, 0.0, (), np.zeros(count, TRIPLET))
-    first, second = (window.take(half.of(window)) for half in HALVES)
-    assert len(first.embeddings) + len(second.embeddings) == count
+    shown = window(embeddings, signals, samples=3 * count)
+    first, second = (shown.take(half.of(shown)) for half in HALVES)
+    assert len(first.records[EMBEDDING]) + len(second.records[EMBEDDING]) == count
     assert abs(first.samples - 1.5 * count) <= 1.5
-    assert len(window.take(Part("hours", 0).of(window)).embeddings) == 0
+    assert len(shown.take(Part("hours", 0).of(shown)).records[EMBEDDING]) == 0
 
 
 def test_our_evidence_is_the_worse_gate_in_its_own_thresholds_and_none_where_it_cannot_judge() -> None:
@@ -155,17 +154,16 @@ def test_our_evidence_is_the_worse_gate_in_its_own_thresholds_and_none_where_it_
     past = [camera.episode(24) for _ in range(4)]
     normal = Normal(baseline_of(past, [pictures.signals(24) for _ in past]), "", np.concatenate(past))
     dark = [np.asarray(frame // 4, np.uint8) for frame in pictures.episode(24)]
-    no_triplets = np.zeros(24, TRIPLET)
-    window = Window(camera.episode(24), signals_of(dark), ("",) * 24, 24, 1, 0.0, 24.0, (), no_triplets)
-    opinion = sentinel_edge(window, normal)
+    shown = window(camera.episode(24), signals_of(dark))
+    opinion = sentinel_edge(shown, normal)
     assert opinion.status is Status.FAIL
     assert opinion.gates["embedding"] is not None
     assert opinion.evidence == max(opinion.gates["embedding"] / 0.3, opinion.gates["quality"] or 0) > 1
     assert opinion.causes
     for silent, known in (
-        (window.part(0, 4), normal),
-        (replace(window, unreadable=20.0), normal),
-        (window, Normal(None, "too short", np.concatenate(past))),
+        (shown.part(0, 4), normal),
+        (replace(shown, unreadable=20.0), normal),
+        (shown, Normal(None, "too short", np.concatenate(past))),
     ):
         assert sentinel_edge(silent, known) == Opinion(Status.ERROR, None, sentinel_edge(silent, known).gates)
 

@@ -28,13 +28,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sentinel_edge import MAX_PIXELS, assets
-from sentinel_edge.baseline.baseline import load_baseline
+from sentinel_edge.baseline.file import load_baseline
 from sentinel_edge.cli import run as cli
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.decoding import Unreadable, VideoReader, read_image
-from sentinel_edge.footage.window import Window
 from sentinel_edge.gates.judge import judge as window_judge
-from sentinel_edge.gates.performance.normal import TRIPLET
 from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.verdict.verdict import Status, Verdict
 from tests.baseline.test_baseline import same
@@ -52,6 +50,7 @@ from tests.command import (
 from tests.conftest import INCOMING, PAST
 from tests.material.onnx_bytes import FLOAT, TO_FLOAT, UINT8, field, node, tensor
 from tests.material.simulation import PictureCamera, some_signals
+from tests.material.windows import embedding, window
 
 Frame = NDArray[np.uint8]
 GOLDEN = assets.default_baseline()
@@ -554,9 +553,8 @@ def test_a_baseline_that_loads_can_be_judged_by(
     except SentinelError as error:
         assert_one_line(str(error))
         return
-    signals = some_signals()[:16]
-    window = Window(baseline.sketches[0, :16], signals, ("frame",) * 16, 16, 1, 0.0, 16.0, (), np.zeros(16, TRIPLET))
-    found = window_judge(window, baseline)
+    shown = window(embedding(baseline).sketches[0, :16], some_signals()[:16], origins=("frame",) * 16)
+    found = window_judge(shown, baseline)
     assert list(found.gates) == ["embedding", "quality", "performance"]
     for gate in found.gates.values():
         assert_one_line(gate.reason)
@@ -738,8 +736,8 @@ def test_pictures_whose_times_repeat_or_run_backwards_are_taken_in_the_order_of_
         cv2.imwrite(str(folder / f"{number:02}_2023-06-{day:02}T{hour:02}_00_00.png"), frame)
     code, path, model = learned_from(folder, tmp_path)
     assert code == 0
-    names = [episode.name for episode in load_baseline(path).episodes]
-    assert names == [f"2023-06-{day}" for day in (13, 14, 15, 16)]
+    names = load_baseline(path).episodes.names
+    assert names == tuple(f"2023-06-{day}" for day in (13, 14, 15, 16))
     assert judge(folder, tmp_path / "out", baseline=path, model=model).status is not Status.ERROR
 
 

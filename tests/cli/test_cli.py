@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sentinel_edge.baseline.baseline import load_baseline
+from sentinel_edge.baseline.file import load_baseline
 from sentinel_edge.cli import run as cli
 from sentinel_edge.footage.decoding import VideoReader
 from tests.command import (
@@ -454,7 +454,7 @@ def test_a_webcams_pictures_are_cut_by_day_and_that_is_told_and_recorded(
         facts = strict_json(capfd.readouterr().out)
         baseline = load_baseline(here / "b.npz")
         assert baseline.episode_rule == facts["episodes_by"]
-        return str(facts["episodes_by"]), [episode.name for episode in baseline.episodes]
+        return str(facts["episodes_by"]), list(baseline.episodes.names)
 
     assert built() == ("day", ["2023-06-13", "2023-06-14", "2023-06-15", "2023-06-16"])
     assert built("--episode", "3") == ("count", ["webcam 1/3", "webcam 2/3", "webcam 3/3"])

@@ -18,7 +18,7 @@ from sentinel_edge.decision.history import Entry, read_history, write_history
 from sentinel_edge.networks.embedder_card import ModelCard
 from sentinel_edge.networks.interpolator_card import InterpolatorCard
 from sentinel_edge.promotion.canary_state import CanaryState, load_state, save_state
-from sentinel_edge.promotion.registry import Pointers
+from sentinel_edge.promotion.pointers import Pointers
 from sentinel_edge.storage.documents import (
     MAX_DEPTH,
     Amount,

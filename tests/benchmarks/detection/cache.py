@@ -14,9 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sentinel_edge.footage import window as window_module
+from sentinel_edge import gates
+from sentinel_edge.baseline.learning import recorders
 from sentinel_edge.footage.decoding import PREPROCESSING
-from sentinel_edge.footage.window import Window
+from sentinel_edge.footage.window import Window, read_window
+from sentinel_edge.gates.protocol import Models
 from sentinel_edge.gates.quality import signals as quality
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.storage.files import write_atomically
@@ -50,7 +52,7 @@ class WindowCache:
             self.on_read(f"{stretch.clip.name}: {damage if damage.severity else 'clean'}")
             self.read += 1
             with damaged_camera(stretch, damage):
-                return window_module.read_window([stretch.clip], self.embedder, fps, limit=limit)
+                return read_window([stretch.clip], recorders(Models(self.embedder)), fps, limit=limit)
 
         window: Window = kept(self.folder, key, read)
         return window
@@ -71,6 +73,7 @@ class WindowCache:
                 "fps": fps,
                 "limit": limit,
                 "holds": [entry.name for entry in fields(Window)],
+                "records": gates.names(),
             }
         )
 

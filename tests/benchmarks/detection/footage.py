@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge.baseline.learning import DEFAULT_FPS
+from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Clip, find_footage
 from sentinel_edge.footage.decoding import Unreadable, VideoReader
 from sentinel_edge.footage.window import Window
-from sentinel_edge.gates.embedding.calibration import MIN_EPISODES, MIN_FRAMES
+from sentinel_edge.gates.protocol import MIN_EPISODES, MIN_FRAMES
 
 PAST_SHARE = 0.6
 FUTURE_SHARE = 1 / 3

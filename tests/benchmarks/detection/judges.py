@@ -12,6 +12,7 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel_edge import gates
 from sentinel_edge.baseline import learning
 from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.baseline.learning import build_baseline
@@ -20,8 +21,9 @@ from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Clip, Footage
 from sentinel_edge.footage.window import MAX_UNREADABLE, Window
 from sentinel_edge.gates.embedding import ks
-from sentinel_edge.gates.embedding.calibration import ALPHA, MIN_FRAMES, THRESHOLD
+from sentinel_edge.gates.embedding.calibration import ALPHA, THRESHOLD
 from sentinel_edge.gates.judge import judge
+from sentinel_edge.gates.protocol import MIN_FRAMES, Models
 from sentinel_edge.verdict.verdict import Status
 
 from .cache import WindowCache
@@ -75,7 +77,7 @@ def learn(camera: Camera, windows: WindowCache) -> Normal:
     stretches = {stretch.clip: stretch for stretch in camera.past}
     read: list[Window] = []
 
-    def read_window(clips: list[Clip], _embedder: Any, _fps: float, *, limit: int, **_: Any) -> Window:
+    def read_window(clips: list[Clip], _recorders: Any, _fps: float, *, limit: int, **_: Any) -> Window:
         (clip,) = clips
         read.append(windows.window(stretches[clip], CLEAN, camera.fps, limit))
         return read[-1]
@@ -84,10 +86,10 @@ def learn(camera: Camera, windows: WindowCache) -> Normal:
     baseline, refusal = None, ""
     try:
         with mock.patch.object(learning, "read_window", read_window):
-            baseline, _ = build_baseline(footage, windows.embedder, fps=camera.fps)
+            baseline, _ = build_baseline(footage, Models(windows.embedder), fps=camera.fps)
     except SentinelError as error:
         refusal = str(error)
-    return Normal(baseline, refusal, np.concatenate([window.embeddings for window in read]))
+    return Normal(baseline, refusal, np.concatenate([window.records[gates.DRIFT] for window in read]))
 
 
 def sentinel_edge(window: Window, normal: Normal) -> Opinion:
@@ -107,10 +109,10 @@ def sentinel_edge(window: Window, normal: Normal) -> Opinion:
 
 def plain_rule(window: Window, normal: Normal) -> Opinion:
     """The rule without calibration: every frame taken for an independent draw, the whole past as one sample."""
-    if min(len(window.embeddings), len(normal.past)) < MIN_FRAMES:
+    if min(len(window), len(normal.past)) < MIN_FRAMES:
         return Opinion(Status.ERROR, None)
-    distance = ks.statistic(window.embeddings, normal.past)
-    pvalue = ks.pvalues(distance, ks.independent_scale(len(window.embeddings), len(normal.past)))
+    distance = ks.statistic(window.records[gates.DRIFT], normal.past)
+    pvalue = ks.pvalues(distance, ks.independent_scale(len(window), len(normal.past)))
     score = float((pvalue < ALPHA).mean())
     return Opinion(Status.FAIL if score > THRESHOLD else Status.PASS, score / THRESHOLD, {"share": score})
 

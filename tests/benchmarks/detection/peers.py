@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel_edge import gates
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.window import Window
 from sentinel_edge.verdict.verdict import Status
@@ -39,7 +40,7 @@ def alibi_opinions(python: Path, normal: Normal, windows: Sequence[Window], cach
     Raises:
         SentinelError: The other process failed.
     """
-    arrays = [normal.past, *(window.embeddings for window in windows)]
+    arrays = [normal.past, *(window.records[gates.DRIFT] for window in windows)]
     key = hashlib.sha256(WORKER.read_bytes() + str(python.absolute()).encode())
     for array in arrays:
         key.update(str(array.shape).encode() + array.tobytes())
