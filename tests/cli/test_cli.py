@@ -1,10 +1,12 @@
 """The command line: exit codes, what is printed where, and that a request not understood has no effect."""
 
+import inspect
 import os
 import pty
 import re
 import stat
 import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +16,9 @@ import pytest
 
 from sentinel_edge.baseline.baseline import load_baseline
 from sentinel_edge.cli import run as cli
+from sentinel_edge.cli.command import Command, Group, function, options
+from sentinel_edge.cli.commands import COMMANDS
+from sentinel_edge.cli.option import Option
 from sentinel_edge.footage.decoding import VideoReader
 from tests.command import (
     COMMAND,
@@ -376,6 +381,43 @@ def test_another_rate_than_the_baselines_is_refused(here: Path, capfd: pytest.Ca
     assert_error_stands(here / "out")
 
 
+TYPED_ONLY = {
+    "baseline": {"source", "output", "add"},
+    "sabotage": {"source", "kind", "output"},
+    "excerpt": {"source", "output"},
+    "evaluate": {"champion", "challenger", "new", "golden", "output", "control"},
+    "canary": {"incoming", "state", "output"},
+    "model add": {"model"},
+    "model promote": {"version"},
+    "model rollback": {"version"},
+}
+"""Options that no variable speaks for."""
+
+
+def every_command(commands: Group = COMMANDS, group: str = "") -> dict[str, type[Command]]:
+    found: dict[str, type[Command]] = {}
+    for name, entry in commands.items():
+        found |= every_command(entry, f"{name} ") if isinstance(entry, Group) else {f"{group}{name}": entry}
+    return found
+
+
+@pytest.mark.parametrize("name", every_command())
+def test_an_option_is_said_once_and_heard_from_the_environment_where_it_says_so(name: str) -> None:
+    known = options(every_command()[name])
+    assert all(isinstance(option, Option) for option in known.values())
+    assert {one for one, option in known.items() if not option.environment} == TYPED_ONLY.get(name, set())
+
+
+@pytest.mark.parametrize("name", every_command())
+def test_what_fire_sees_is_made_from_the_options(name: str) -> None:
+    command = every_command()[name]
+    seen = function(command, lambda _: None)
+    parameters = inspect.signature(seen).parameters
+    assert list(parameters) == list(options(command))
+    assert {parameter.kind for parameter in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    assert all(f"\n    {option}: " in str(seen.__doc__) for option in parameters)
+
+
 # Help and versions.
 
 
@@ -492,6 +534,30 @@ def test_sabotage_tells_what_it_made_in_one_json_line(
     assert err == ""
     assert out.count("\n") == 1
     assert strict_json(out)["frames"] == len(list((here / "foggy").iterdir())) == 16
+
+
+# What a start imports.
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["check", "--incoming=x", "--output=y"], ["decide", "--exit-code=0", "--verdict=x"], ["model", "list"]],
+)
+def test_a_command_imports_nothing_of_the_others(tmp_path: Path, arguments: list[str]) -> None:
+    listing = (
+        "import sys; from sentinel_edge.cli.run import run; run(sys.argv[1:]); "
+        "print('', *(name for name in sys.modules if name.startswith('sentinel_edge.')), sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", listing, *arguments],
+        cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = set(done.stdout.split())
+    commands = {f"sentinel_edge.cli.commands.{name}" for name in (*OPTIONS, *GROUPS)}
+    assert loaded & commands == {f"sentinel_edge.cli.commands.{arguments[0]}"}
+    foreign = {"baseline.learning", "excerpt.excerpt", "promotion.paired", "promotion.trial", "sabotage.saboteur"}
+    assert not loaded & {f"sentinel_edge.{name}" for name in foreign}
+    assert ("sentinel_edge.decision.decide" in loaded) == (arguments[0] == "decide")
 
 
 # Where the output goes.
