@@ -111,18 +111,28 @@ def canonical(arguments: Sequence[str], commands: Group, group: str = "") -> lis
 
 
 def _paired(rest: list[str], known: Mapping[str, Option], command: str) -> list[tuple[str, str]]:
-    """Each option that was typed with its value, which may have followed it."""
+    """Each option that was typed with its value, which followed it, or stood alone where one may."""
     typed = {f"--{dashed(name)}": name for name in known}
+    place = _place(known)
+    alone: str | None = None
     pairs: list[tuple[str, str]] = []
     while rest:
         word = rest.pop(0)
         shown, equals, value = word.partition("=")
-        if not word.startswith("-") or word in ("-", "--"):
-            raise UsageError(f"unexpected {word!r} for {command}; expected options only, as in --option VALUE")
-        if shown not in typed:
+        if not word.startswith("-") and place and alone is None:
+            alone = word
+            pairs.append((place, word))
+        elif not word.startswith("-") or word in ("-", "--"):
+            expected = f"one {place.upper()} and options" if place else "options only"
+            raise UsageError(f"unexpected {word!r} for {command}; expected {expected}, as in --option VALUE")
+        elif shown not in typed:
             expected = f"one of {', '.join(typed)}{_meant(shown, typed)}"
             raise UsageError(f"unknown option {shown} for {command}; expected {expected}")
-        pairs.append((typed[shown], value if equals else _following(shown, known[typed[shown]], rest)))
+        else:
+            pairs.append((typed[shown], value if equals else _following(shown, known[typed[shown]], rest)))
+    for name, value in pairs:
+        if name == place and alone not in (None, value):
+            raise UsageError(f"{alone!r} stands alone and --{dashed(name)} is {value!r}; expected one of them")
     return pairs
 
 
@@ -133,6 +143,11 @@ def _following(shown: str, option: Option, rest: list[str]) -> str:
     if not rest or rest[0].startswith("--"):
         raise UsageError(f"{shown} has no value; expected {shown} VALUE, or {shown}=VALUE")
     return rest.pop(0)
+
+
+def _place(known: Mapping[str, Option]) -> str | None:
+    """The option whose name may be left out."""
+    return next((name for name, option in known.items() if option.position), None)
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
@@ -152,8 +167,10 @@ def wanted_help(arguments: Sequence[str], commands: Group, called: str) -> str |
         return wanted_help(arguments[1:], entry, called)
     if entry is None or not any(word in HELP for word in arguments[1:]):
         return None
-    rows = {f"--{dashed(name)}": option.help for name, option in options(entry).items()}
-    return _page(called, _doc(entry), "options", rows)
+    known = options(entry)
+    place = _place(known)
+    rows = {f"--{dashed(name)}": option.help for name, option in known.items()}
+    return _page(f"{called} [{place.upper()}]" if place else called, _doc(entry), "options", rows)
 
 
 def _page(called: str, about: str, heading: str, rows: Mapping[str, str]) -> str:

@@ -30,6 +30,7 @@ class Option:
         limits: What the check needs to know: the least and the most, say; or a function that finds that in the values
             of the other options.
         environment: Whether a variable speaks for it where nothing was typed.
+        position: Whether its value may stand without its name.
         needed: What is expected where it is missing; a path if this says nothing.
     """
 
@@ -38,6 +39,7 @@ class Option:
     default: Any = REQUIRED
     limits: tuple[Any, ...] | Callable[[Mapping[str, Any]], tuple[Any, ...]] = ()
     environment: bool = True
+    position: bool = False
     needed: str = ""
 
     @property
@@ -50,9 +52,10 @@ class Option:
         """Its words, and what follows from the rest."""
         if self.is_flag:
             return f"{self.words} Needs no value; ={NO} takes it back."
+        alone = " Its name may be left out." if self.position else ""
         shown = f"{self.default:g}" if isinstance(self.default, float) else self.default
         told = isinstance(shown, int | str | Path) and shown != ""
-        return f"{self.words}{f' Default: {shown}.' if told else ''}"
+        return f"{self.words}{alone}{f' Default: {shown}.' if told else ''}"
 
     def read(self, name: str, text: str | None, others: Mapping[str, Any]) -> Any:
         """The value: of what was typed, of the environment, or the default.

@@ -224,7 +224,6 @@ def test_a_mistyped_command_is_named_and_exits_2(here: Path, capfd: pytest.Captu
         (["check"], "--incoming"),
         (["check", "--incoming", "--output", "out"], "--incoming"),
         (["check", "--output", "out", "--incoming"], "--incoming"),
-        (["check", "--incoming", "x"], "--output"),
         (["baseline", "--output", "out"], "--source"),
         (["baseline", "--source", "x"], "--output"),
         (["sabotage", "--kind", "blur", "--output", "out"], "--source"),
@@ -253,6 +252,62 @@ def test_an_episode_that_is_none_exits_2(here: Path, capfd: pytest.CaptureFixtur
     assert cli.run(["baseline", "--source", ".", "--output", "b.npz", f"--episode={value}"]) == 2
     message = complaint(capfd.readouterr().err)
     assert f"--episode is {value!r}; expected day, hour, file, or a whole number from 3 to 20" in message
+    assert list(here.iterdir()) == []
+
+
+# What is checked may stand without its name, and where the two files go without being told.
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["footage"],
+        ["--incoming", "footage"],
+        ["--threshold", "0.3", "footage"],
+        ["footage", "--threshold", "0.3"],
+        ["footage", "--incoming=footage"],
+        ["--incoming=elsewhere", "--incoming=footage"],
+    ],
+    ids=" ".join,
+)
+def test_a_check_takes_its_footage_without_a_name_and_writes_to_temp_status(
+    here: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setenv("SENTINEL_INCOMING", "from the environment")
+    assert cli.run(["check", *arguments]) == 1
+    assert strict_json(capfd.readouterr().out) == assert_error_stands(here / "temp_status")
+    assert strict_json((here / "temp_status" / "verdict.json").read_bytes())["incoming"] == "footage"
+    monkeypatch.setenv("SENTINEL_OUTPUT", "out")
+    assert cli.run(["check", *arguments]) == 1
+    assert_error_stands(here / "out")
+
+
+@pytest.mark.parametrize("name", ["-x", "a=b", "it's 1,2", "check"])
+def test_a_strange_name_reaches_the_check_too(here: Path, capfd: pytest.CaptureFixture[str], name: str) -> None:
+    assert cli.run(["check", f"--incoming={name}" if name.startswith("-") else name]) == 1
+    assert strict_json(capfd.readouterr().out)["incoming"] == name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "a", "b"], "unexpected 'b' for check; expected one INCOMING and options, as in --option VALUE"),
+        (["check", "a", "--incoming", "b"], "'a' stands alone and --incoming is 'b'; expected one of them"),
+        (["check", "--incoming=b", "a"], "'a' stands alone and --incoming is 'b'; expected one of them"),
+        (["check", "--incoming=a", "--incoming=b", "a"], "'a' stands alone and --incoming is 'b'"),
+        (["check", "-x"], "unknown option -x for check"),
+        (["check", "-"], "unexpected '-' for check"),
+        (["check", ""], "--incoming is ''; expected a path"),
+        (["describe", "a"], "unexpected 'a' for describe; expected options only, as in --option VALUE"),
+        (["canary", "a"], "unexpected 'a' for canary; expected options only, as in --option VALUE"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_path_that_stands_alone_stands_once_and_only_for_a_check(
+    here: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert cli.run(arguments) == 2
+    assert said in complaint(capfd.readouterr().err)
     assert list(here.iterdir()) == []
 
 
@@ -443,6 +498,17 @@ def test_the_help_of_a_command_explains_every_option_in_plain_words(
     assert err == "", "help that was asked for belongs on standard output"
 
 
+def test_the_help_of_a_check_tells_what_may_stand_alone_and_where_it_writes(
+    here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["check", "--help"]) == 0
+    shown = capfd.readouterr().out
+    assert shown.startswith("usage: sentinel-edge check [INCOMING] --option VALUE ...\n")
+    assert "Default: temp_status." in shown
+    assert cli.run(["canary", "--help"]) == 0
+    assert capfd.readouterr().out.startswith("usage: sentinel-edge canary --option VALUE ...\n")
+
+
 @pytest.mark.parametrize("arguments", [["check", "--help"], []], ids=" ".join)
 def test_help_on_a_terminal_opens_no_pager(tmp_path: Path, arguments: list[str]) -> None:
     pager = tmp_path / "pager"
@@ -539,10 +605,7 @@ def test_sabotage_tells_what_it_made_in_one_json_line(
 # What a start imports.
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["check", "--incoming=x", "--output=y"], ["decide", "--exit-code=0", "--verdict=x"], ["model", "list"]],
-)
+@pytest.mark.parametrize("arguments", [["check", "x"], ["decide", "--exit-code=0", "--verdict=x"], ["model", "list"]])
 def test_a_command_imports_nothing_of_the_others(tmp_path: Path, arguments: list[str]) -> None:
     listing = (
         "import sys; from sentinel_edge.cli.run import run; run(sys.argv[1:]); "

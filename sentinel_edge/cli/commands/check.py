@@ -31,9 +31,11 @@ class Check(Command):
     a summary on a terminal. Each option can also be set as an environment variable: SENTINEL_INCOMING and so on.
     """
 
-    incoming: Path = option(path, "What to check: an image folder, a video, or a folder of videos or of image folders.")
+    incoming: Path = option(
+        path, "What to check: an image folder, a video, or a folder of videos or of image folders.", position=True
+    )
     baseline: Path = shared.baseline
-    output: Path = option(path, "Folder for the two files.")
+    output: Path = option(path, "Folder for the two files.", Path("temp_status"))
     model: Path | None = option(path, shared.EMBEDDER, None)
     threshold: float = option(
         number, "Share of drifted dimensions above which the verdict is FAIL.", THRESHOLD, limits=(0, 1)
