@@ -66,9 +66,11 @@ ENV PATH=/opt/sentinel/bin:$PATH \
 # The large layer first: an update of Sentinel then moves only the small one.
 COPY --from=libraries /opt/sentinel /opt/sentinel
 COPY --from=program /tree/ /
-# Bytecode of just the modules that a start imports, Python's own among them: a read-only container can never keep it, and
-# a start without it takes twice as long. Not checked against file times, which a registry or a rebuild may change.
-RUN /opt/sentinel/bin/python -c 'import sys, sentinel_edge.cli.run; print(*(module.__file__ for module in sys.modules.values() \
+# Bytecode of just the modules that the start of some command imports, Python's own among them: a read-only container can
+# never keep it, and a start without it takes twice as long. `dict(COMMANDS)` loads every command, which `run` does only
+# when it is asked for. Not checked against file times, which a registry or a rebuild may change.
+RUN /opt/sentinel/bin/python -c 'import sys, sentinel_edge.cli.run as cli; dict(cli.COMMANDS); \
+    print(*(module.__file__ for module in sys.modules.values() \
         if (getattr(module, "__file__", None) or "").endswith(".py")), sep="\n")' >/tmp/modules \
     && /opt/sentinel/bin/python -m compileall -q --invalidation-mode unchecked-hash -i /tmp/modules \
     && rm /tmp/modules

@@ -14,8 +14,8 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    # Loading the libraries takes a moment; a signal in it ends the program without a traceback. The command line
-    # then sets handlers that clean up.
+    # Loading the libraries takes a moment; a signal in it ends the program without a traceback. The command line sets
+    # handlers that clean up once the command that was asked for is loaded.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     from sentinel_edge.cli.run import run  # noqa: PLC0415  (only now)

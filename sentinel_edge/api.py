@@ -57,7 +57,7 @@ EXPECTED = (
 def build_baseline(
     source: Source,
     *,
-    fps: float = DEFAULT_FPS,
+    fps: float | None = None,
     episode: str | int | None = None,
     mask: str | Path | None = None,
     model: str | Path | None = None,
@@ -71,7 +71,7 @@ def build_baseline(
 
     Args:
         source: Normal footage; see `Source`. Three clips or more are an episode each; fewer are cut.
-        fps: Samples a second of what comes with times; checks will use the same.
+        fps: Samples a second of what comes with times; checks will use the same. None for 5.
         episode: What an episode is: `"file"`, `"day"`, `"hour"`, or a number; None for what suits the footage.
         mask: A picture in black and white: what is black is left out, here and in every check.
         model: The embedder's ONNX file; None for the one that comes with the package.
@@ -85,15 +85,16 @@ def build_baseline(
         SentinelError: The footage is too short, too much of it cannot be read, or it is none.
     """
     rule = None if episode is None else Rule.of(episode)
+    rate = DEFAULT_FPS if fps is None else fps
     shown = None if mask is None else load_mask(Path(mask))
     footage = _footage(source)
     if not isinstance(footage, Footage):
-        return learning.build_from_windows(footage, _GIVEN, episode=rule, fps=fps)
+        return learning.build_from_windows(footage, _GIVEN, episode=rule, fps=rate)
     _require_readable_twice(footage, sensitivity)
     made, passed_over = learning.build_baseline(
         footage,
         _models(footage, model, interpolator, threads),
-        fps=fps,
+        fps=rate,
         episode=rule,
         mask=shown,
         sensitivity=sensitivity,

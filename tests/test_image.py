@@ -212,8 +212,10 @@ def test_what_is_not_needed_is_not_inside(image: str) -> None:
 
 def test_an_import_compiles_nothing(image: str) -> None:
     """A read-only container cannot keep bytecode: what a start needs must be there already."""
-    run = start(image, "-v", "-c", "import sentinel_edge.cli.run", options=("--entrypoint", "python"))
-    assert "import 'sentinel_edge.cli.run'" in run.stderr
+    start_of_any = "import sentinel_edge.cli.run as cli; dict(cli.COMMANDS)"
+    run = start(image, "-v", "-c", start_of_any, options=("--entrypoint", "python"))
+    for module in ("sentinel_edge.cli.run", "sentinel_edge.monitor", "sentinel_edge.decision.decide"):
+        assert f"import '{module}'" in run.stderr
     compiled = [line for line in run.stderr.splitlines() if line.startswith("# code object from /")]
     assert compiled == []
 

@@ -1,6 +1,5 @@
 """The README tells the truth: its commands exist, and its outputs are what the commands print."""
 
-import inspect
 import os
 import pty
 import re
@@ -12,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from sentinel_edge.causes import Cause
-from sentinel_edge.cli.run import Commands
+from sentinel_edge.cli.command import options
+from sentinel_edge.cli.commands import COMMANDS
+from sentinel_edge.cli.option import dashed
 from sentinel_edge.sabotage.corruptions import KINDS
 from sentinel_edge.verdict.verdict import EXIT_CODES
 from tests.command import do_without
@@ -74,11 +75,10 @@ def test_every_command_and_option_in_the_readme_exists() -> None:
     )
     assert len(used) >= 6
     for command, rest in used:
-        options = inspect.signature(getattr(Commands, command)).parameters
+        found = COMMANDS[command]
+        assert isinstance(found, type)
         for option in re.findall(r"--([a-z-]+)", rest):
-            assert option in {*(option.replace("_", "-") for option in options), "help"}, (
-                f"sentinel-edge {command} has no option --{option}"
-            )
+            assert option in {*map(dashed, options(found)), "help"}, f"sentinel-edge {command} has no option --{option}"
 
 
 def test_every_make_target_in_the_readme_exists() -> None:

@@ -61,12 +61,14 @@ class Rule:
     count: int = 0
 
     @classmethod
-    def of(cls, said: str | int, least: int = MIN_EPISODES) -> "Rule":
+    def of(cls, said: "str | int | Rule", least: int = MIN_EPISODES) -> "Rule":
         """The rule that is meant by `day`, `hour`, `file`, or a number of episodes, at least so many.
 
         Raises:
             SentinelError: It is none of them.
         """
+        if isinstance(said, Rule):
+            return said
         if said in (By.DAY, By.HOUR, By.FILE):
             return cls(By(str(said)))
         text = str(said)

@@ -206,6 +206,7 @@ class Gate(ABC):
 
     Attributes:
         name: In verdicts, options and files.
+        about: What it looks at, in a few words.
         since: The version of the baseline file from which it is kept there.
         arrays: Names of the arrays it keeps there.
         numbers: Types of what its results hold beyond status and score (`GateResult.numbers`), by name.
@@ -213,6 +214,7 @@ class Gate(ABC):
     """
 
     name: str
+    about: str
     since: int
     arrays: tuple[str, ...]
     numbers: Mapping[str, Any] = {}

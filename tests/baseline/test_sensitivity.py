@@ -15,7 +15,8 @@ from sentinel_edge.baseline.learning import build_baseline
 from sentinel_edge.baseline.sensitivity import measure_sensitivity
 from sentinel_edge.causes import Cause
 from sentinel_edge.cli import run as cli
-from sentinel_edge.cli.arguments import canonical
+from sentinel_edge.cli.command import canonical
+from sentinel_edge.cli.commands import COMMANDS
 from sentinel_edge.errors import UsageError
 from sentinel_edge.footage.clips import Clip, find_clips, find_footage
 from sentinel_edge.footage.mask import FILL, Mask
@@ -205,14 +206,14 @@ def test_a_severity_is_told_by_the_number_that_makes_it() -> None:
     ],
 )
 def test_a_flag_may_stand_alone_or_say_yes_or_no(words: list[str], understood: list[str]) -> None:
-    assert canonical(["baseline", *words], {"baseline": cli.Commands().baseline}) == ["baseline", *understood]
+    assert canonical(["baseline", *words], COMMANDS) == ["baseline", *understood]
 
 
 def test_only_a_flag_may_stand_alone() -> None:
     with pytest.raises(UsageError, match="--fps has no value"):
-        canonical(["baseline", "--fps", "--sensitivity"], {"baseline": cli.Commands().baseline})
+        canonical(["baseline", "--fps", "--sensitivity"], COMMANDS)
     with pytest.raises(UsageError, match="unexpected 'maybe'"):
-        canonical(["baseline", "--sensitivity", "maybe"], {"baseline": cli.Commands().baseline})
+        canonical(["baseline", "--sensitivity", "maybe"], COMMANDS)
 
 
 def test_a_flag_that_says_neither_yes_nor_no_exits_2(here: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from sentinel_edge import assets
 from sentinel_edge.baseline.file import load_baseline, save_baseline
-from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.baseline.learning import build_baseline
 from sentinel_edge.footage.clips import find_clips, find_footage
-from sentinel_edge.footage.samples import SampleReader
+from sentinel_edge.footage.samples import DEFAULT_FPS, SampleReader
 from sentinel_edge.gates.protocol import Models
 from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.networks.embedder import BATCH_SIZE, Embedder

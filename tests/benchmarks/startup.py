@@ -25,15 +25,19 @@ mark = lambda name: marks.append((name, time.perf_counter()))
 import numpy, cv2, onnxruntime, scipy.special; mark("import numpy, cv2, onnxruntime, scipy.special")
 import fire; mark("import fire")
 from sentinel_edge import assets
-from sentinel_edge.cli import run as cli
+from sentinel_edge.baseline.file import load_baseline
+from sentinel_edge.cli import run
+from sentinel_edge.cli.commands import check
+from sentinel_edge.footage.clips import find_footage
 from sentinel_edge.gates.judge import judge
 from sentinel_edge.footage.window import read_window
 from sentinel_edge.baseline.learning import recorders
 from sentinel_edge.gates.protocol import Models
+from sentinel_edge.networks.embedder import Embedder
 mark("import sentinel_edge")
-baseline = cli.load_baseline(assets.default_baseline()); mark("load baseline")
-embedder = cli.Embedder(assets.default_model()); mark("load model")
-clips = cli.find_footage(Path(sys.argv[1])).clips
+baseline = load_baseline(assets.default_baseline()); mark("load baseline")
+embedder = Embedder(assets.default_model()); mark("load model")
+clips = find_footage(Path(sys.argv[1])).clips
 window = read_window(clips, recorders(Models(embedder)), baseline.fps); mark("decode and embed")
 judge(window, baseline); mark("judge")
 print(json.dumps({name: end - start for (_, start), (name, end) in zip(marks, marks[1:])}))

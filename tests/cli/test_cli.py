@@ -1,10 +1,12 @@
 """The command line: exit codes, what is printed where, and that a request not understood has no effect."""
 
+import inspect
 import os
 import pty
 import re
 import stat
 import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +16,9 @@ import pytest
 
 from sentinel_edge.baseline.file import load_baseline
 from sentinel_edge.cli import run as cli
+from sentinel_edge.cli.command import Command, Group, function, options
+from sentinel_edge.cli.commands import COMMANDS
+from sentinel_edge.cli.option import Option
 from sentinel_edge.footage.decoding import VideoReader
 from tests.command import (
     COMMAND,
@@ -219,7 +224,6 @@ def test_a_mistyped_command_is_named_and_exits_2(here: Path, capfd: pytest.Captu
         (["check"], "--incoming"),
         (["check", "--incoming", "--output", "out"], "--incoming"),
         (["check", "--output", "out", "--incoming"], "--incoming"),
-        (["check", "--incoming", "x"], "--output"),
         (["baseline", "--output", "out"], "--source"),
         (["baseline", "--source", "x"], "--output"),
         (["sabotage", "--kind", "blur", "--output", "out"], "--source"),
@@ -248,6 +252,62 @@ def test_an_episode_that_is_none_exits_2(here: Path, capfd: pytest.CaptureFixtur
     assert cli.run(["baseline", "--source", ".", "--output", "b.npz", f"--episode={value}"]) == 2
     message = complaint(capfd.readouterr().err)
     assert f"--episode is {value!r}; expected day, hour, file, or a whole number from 3 to 20" in message
+    assert list(here.iterdir()) == []
+
+
+# What is checked may stand without its name, and where the two files go without being told.
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["footage"],
+        ["--incoming", "footage"],
+        ["--threshold", "0.3", "footage"],
+        ["footage", "--threshold", "0.3"],
+        ["footage", "--incoming=footage"],
+        ["--incoming=elsewhere", "--incoming=footage"],
+    ],
+    ids=" ".join,
+)
+def test_a_check_takes_its_footage_without_a_name_and_writes_to_temp_status(
+    here: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setenv("SENTINEL_INCOMING", "from the environment")
+    assert cli.run(["check", *arguments]) == 1
+    assert strict_json(capfd.readouterr().out) == assert_error_stands(here / "temp_status")
+    assert strict_json((here / "temp_status" / "verdict.json").read_bytes())["incoming"] == "footage"
+    monkeypatch.setenv("SENTINEL_OUTPUT", "out")
+    assert cli.run(["check", *arguments]) == 1
+    assert_error_stands(here / "out")
+
+
+@pytest.mark.parametrize("name", ["-x", "a=b", "it's 1,2", "check"])
+def test_a_strange_name_reaches_the_check_too(here: Path, capfd: pytest.CaptureFixture[str], name: str) -> None:
+    assert cli.run(["check", f"--incoming={name}" if name.startswith("-") else name]) == 1
+    assert strict_json(capfd.readouterr().out)["incoming"] == name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "a", "b"], "unexpected 'b' for check; expected one INCOMING and options, as in --option VALUE"),
+        (["check", "a", "--incoming", "b"], "'a' stands alone and --incoming is 'b'; expected one of them"),
+        (["check", "--incoming=b", "a"], "'a' stands alone and --incoming is 'b'; expected one of them"),
+        (["check", "--incoming=a", "--incoming=b", "a"], "'a' stands alone and --incoming is 'b'"),
+        (["check", "-x"], "unknown option -x for check"),
+        (["check", "-"], "unexpected '-' for check"),
+        (["check", ""], "--incoming is ''; expected a path"),
+        (["describe", "a"], "unexpected 'a' for describe; expected options only, as in --option VALUE"),
+        (["canary", "a"], "unexpected 'a' for canary; expected options only, as in --option VALUE"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_path_that_stands_alone_stands_once_and_only_for_a_check(
+    here: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert cli.run(arguments) == 2
+    assert said in complaint(capfd.readouterr().err)
     assert list(here.iterdir()) == []
 
 
@@ -376,6 +436,43 @@ def test_another_rate_than_the_baselines_is_refused(here: Path, capfd: pytest.Ca
     assert_error_stands(here / "out")
 
 
+TYPED_ONLY = {
+    "baseline": {"source", "output", "add"},
+    "sabotage": {"source", "kind", "output"},
+    "excerpt": {"source", "output"},
+    "evaluate": {"champion", "challenger", "new", "golden", "output", "control"},
+    "canary": {"incoming", "state", "output"},
+    "model add": {"model"},
+    "model promote": {"version"},
+    "model rollback": {"version"},
+}
+"""Options that no variable speaks for."""
+
+
+def every_command(commands: Group = COMMANDS, group: str = "") -> dict[str, type[Command]]:
+    found: dict[str, type[Command]] = {}
+    for name, entry in commands.items():
+        found |= every_command(entry, f"{name} ") if isinstance(entry, Group) else {f"{group}{name}": entry}
+    return found
+
+
+@pytest.mark.parametrize("name", every_command())
+def test_an_option_is_said_once_and_heard_from_the_environment_where_it_says_so(name: str) -> None:
+    known = options(every_command()[name])
+    assert all(isinstance(option, Option) for option in known.values())
+    assert {one for one, option in known.items() if not option.environment} == TYPED_ONLY.get(name, set())
+
+
+@pytest.mark.parametrize("name", every_command())
+def test_what_fire_sees_is_made_from_the_options(name: str) -> None:
+    command = every_command()[name]
+    seen = function(command, lambda _: None)
+    parameters = inspect.signature(seen).parameters
+    assert list(parameters) == list(options(command))
+    assert {parameter.kind for parameter in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    assert all(f"\n    {option}: " in str(seen.__doc__) for option in parameters)
+
+
 # Help and versions.
 
 
@@ -399,6 +496,17 @@ def test_the_help_of_a_command_explains_every_option_in_plain_words(
     for jargon in ("Optional[", "FIRE_METADATA", "Type:", "INFO:", "GROUP"):
         assert jargon not in shown
     assert err == "", "help that was asked for belongs on standard output"
+
+
+def test_the_help_of_a_check_tells_what_may_stand_alone_and_where_it_writes(
+    here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["check", "--help"]) == 0
+    shown = capfd.readouterr().out
+    assert shown.startswith("usage: sentinel-edge check [INCOMING] --option VALUE ...\n")
+    assert "Default: temp_status." in shown
+    assert cli.run(["canary", "--help"]) == 0
+    assert capfd.readouterr().out.startswith("usage: sentinel-edge canary --option VALUE ...\n")
 
 
 @pytest.mark.parametrize("arguments", [["check", "--help"], []], ids=" ".join)
@@ -492,6 +600,27 @@ def test_sabotage_tells_what_it_made_in_one_json_line(
     assert err == ""
     assert out.count("\n") == 1
     assert strict_json(out)["frames"] == len(list((here / "foggy").iterdir())) == 16
+
+
+# What a start imports.
+
+
+@pytest.mark.parametrize("arguments", [["check", "x"], ["decide", "--exit-code=0", "--verdict=x"], ["model", "list"]])
+def test_a_command_imports_nothing_of_the_others(tmp_path: Path, arguments: list[str]) -> None:
+    listing = (
+        "import sys; from sentinel_edge.cli.run import run; run(sys.argv[1:]); "
+        "print('', *(name for name in sys.modules if name.startswith('sentinel_edge.')), sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", listing, *arguments],
+        cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = set(done.stdout.split())
+    commands = {f"sentinel_edge.cli.commands.{name}" for name in (*OPTIONS, *GROUPS)}
+    assert loaded & commands == {f"sentinel_edge.cli.commands.{arguments[0]}"}
+    foreign = {"baseline.learning", "excerpt.excerpt", "promotion.paired", "promotion.trial", "sabotage.saboteur"}
+    assert not loaded & {f"sentinel_edge.{name}" for name in foreign}
+    assert ("sentinel_edge.decision.decide" in loaded) == (arguments[0] == "decide")
 
 
 # Where the output goes.

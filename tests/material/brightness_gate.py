@@ -50,7 +50,7 @@ class BrightnessNormal(Normal):
 
 
 class BrightnessGate(Gate):
-    name, since, arrays, numbers = NAME, 4, (NAME,), {"levels": float}
+    name, about, since, arrays, numbers = NAME, "light", 4, (NAME,), {"levels": float}
 
     def recorder(self, models: Models, normal: Normal | None, *, learning: bool = False) -> Recorder:
         return BrightnessRecorder()

@@ -303,6 +303,7 @@ class EmbeddingGate(Gate):
     """See the module."""
 
     name = NAME
+    about = "what is seen"
     since = 2
     arrays = ("sketches", "lengths", "scales", "null_scores", "null_counts")
     numbers: Mapping[str, Any] = {"dimensions": DimensionSummary, "normal": NormalComparison}

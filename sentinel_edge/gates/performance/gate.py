@@ -208,6 +208,7 @@ class PerformanceGate(Gate):
     """See the module."""
 
     name = NAME
+    about = "how well the interpolator does"
     since = 3
     arrays = ("triplet_scores", "triplet_owners", "triplet_strides")
     watches_model = True

@@ -218,6 +218,7 @@ class QualityGate(Gate):
     """See the module."""
 
     name = NAME
+    about = "the picture itself"
     since = 2
     arrays = ("conditions", "owners", "runs", "tolerances", "summary_tolerances")
     numbers: Mapping[str, Any] = {"deviations": Mapping[str, Number]}

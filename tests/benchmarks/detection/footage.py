@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Clip, find_footage
 from sentinel_edge.footage.decoding import Unreadable, VideoReader
+from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.footage.window import Window
 from sentinel_edge.gates.protocol import MIN_EPISODES, MIN_FRAMES
 
