@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from sentinel_edge import assets, gates, monitor
-from sentinel_edge.baseline import learning
 from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.baseline.describe import Description, describe
 from sentinel_edge.baseline.episodes import Piece, Rule
@@ -84,6 +83,8 @@ def build_baseline(
     Raises:
         SentinelError: The footage is too short, too much of it cannot be read, or it is none.
     """
+    from sentinel_edge.baseline import learning  # noqa: PLC0415  (a check does without)
+
     rule = None if episode is None else Rule.of(episode)
     rate = DEFAULT_FPS if fps is None else fps
     shown = None if mask is None else load_mask(Path(mask))
@@ -138,6 +139,8 @@ def extend_baseline(
         SentinelError: The footage is too short or cannot be read, the model is another one, or what is new would blind
             the baseline.
     """
+    from sentinel_edge.baseline import learning  # noqa: PLC0415  (a check does without)
+
     rule = None if episode is None else Rule.of(episode, least=1)
     shown = None if mask is None else load_mask(Path(mask))
     footage = _footage(source)

@@ -9,7 +9,16 @@ from msgspec import Meta
 
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.storage.documents import Amount, DocumentError, fitting, read_document, typed
-from sentinel_edge.verdict.verdict import NUMBERS, CauseFound, FrameCount, GateResult, Share, Status, Verdict
+from sentinel_edge.verdict.verdict import (
+    EXIT_CODES,
+    NUMBERS,
+    CauseFound,
+    FrameCount,
+    GateResult,
+    Share,
+    Status,
+    Verdict,
+)
 
 ADVICE = "expected the verdict.json of a check that came to its end; run the check again"
 
@@ -109,12 +118,18 @@ def verdict_of(content: object, numbers: Numbers) -> Verdict:
     Raises:
         DocumentError: Where it first departs, what was found there and what was expected.
     """
+    status = content.get("status") if isinstance(content, dict) else None
+    if isinstance(status, str) and status not in tuple(EXIT_CODES):
+        raise DocumentError(f"has {status!r} at status; expected {', '.join(EXIT_CODES)}")
     document = typed(content, Document)
     judged = document.status != Status.ERROR
     if judged and not document.gates:
-        raise DocumentError(f"says {document.status} by no gate; expected one or more")
+        raise DocumentError("has {} at gates; expected one gate or more")
     if (document.status == Status.FAIL) != bool(document.causes):
-        raise DocumentError(f"says {document.status} with {len(document.causes)} causes; expected some of a FAIL alone")
+        named = ", ".join(cause.kind for cause in document.causes) or "none"
+        raise DocumentError(
+            f"has {named} at causes; expected {0 if document.causes else 'some'} entries of a {document.status}"
+        )
     for name, facts, kind in (("baseline", document.baseline, BaselineFacts), ("model", document.model, ModelFacts)):
         typed({name: facts}, make_dataclass(name, [(name, kind)]), exact=False)
         missing = [field for field in kind.__slots__ if field not in facts]

@@ -18,7 +18,7 @@ from sentinel_edge.gates import names
 from sentinel_edge.gates.judge import DRIFTED_FRAMES, Judgement, judge
 from sentinel_edge.gates.quality.signals import FrameSignals
 from sentinel_edge.verdict.summary import summary
-from sentinel_edge.verdict.verdict import SCHEMA_PATH, FrameCount, Status, Verdict
+from sentinel_edge.verdict.verdict import SCHEMA_PATH, FrameCount, GateResult, Status, Verdict
 from tests.command import assert_one_line
 from tests.conftest import DATA
 from tests.gates.embedding.test_calibration import baseline_of
@@ -265,3 +265,14 @@ def test_every_window_in_which_the_picture_or_the_embedding_changed_fails() -> N
     for seed in range(6):
         assert judge(later(seed).window(shift=2.0), known(seed)).gates[EMBEDDING].status is Status.FAIL
         assert judge(later(seed).window(dim=4), known(seed)).gates[QUALITY].status is Status.FAIL
+
+
+def test_frames_to_look_at_are_told_also_where_the_window_is_too_long_for_the_picture() -> None:
+    """The model's loss alone fails it; which frames are unlike all that is known can be said all the same."""
+    baseline = known()
+    failing = replace(window(NORMAL), samples=too_long(NORMAL).samples)
+    lost = GateResult(Status.FAIL, 2.0, 1.0, "the model does worse")
+    quality_gate, shown = baseline.normal[QUALITY], failing
+    results = {QUALITY: quality_gate.judge(shown, baseline.episodes, {}), PERFORMANCE: lost}
+    assert results[QUALITY].status is Status.ERROR
+    assert quality_gate.explain(shown, results).furthest

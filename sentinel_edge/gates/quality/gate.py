@@ -109,7 +109,7 @@ class QualityNormal(Normal):
         outside = [name for name in worst if abs(deviations[name]) > TOLERATED]
         problem = too_long(window.samples, MIN_FRAMES, episodes)
         if problem and not outside:
-            return GateResult(Status.ERROR, None, TOLERATED, problem)
+            return GateResult(Status.ERROR, None, TOLERATED, problem, detail=assessment)
         if outside:
             named = ", ".join(f"{_plainly(name)} {abs(deviations[name]):.1f}" for name in outside[:NAMED_MEASURES])
             count = f"{len(outside)} of {len(deviations)} measures"
