@@ -8,16 +8,18 @@ from pathlib import Path
 
 from sentinel_edge.errors import SentinelError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mkv", ".avi", ".mov", ".webm", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv"}
-    | {".ogv", ".3gp", ".asf", ".h264", ".h265", ".hevc", ".y4m"}
+    | {".ogv", ".3gp", ".asf", ".h264", ".264", ".h265", ".265", ".hevc", ".mjpeg", ".mjpg", ".dav", ".y4m"}
 )
-
-IGNORED = frozenset({"lost+found", "Thumbs.db", "desktop.ini"})
-"""What file systems and viewers leave beside pictures; passed over in silence, as hidden files are."""
-
+IGNORED = frozenset(
+    {"@eadir", "@tmp", "@recycle", "@recently-snapshot", "@sharebin", "#recycle", "#snapshot"}  # Synology, QNAP
+    | {"$recycle.bin", "recycler", "system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini"}  # Windows
+    | {"lost+found", "__macosx", "network trash folder", "temporary items"}  # Linux, macOS
+)
+"""What file systems, network stores and viewers leave beside footage, in any case of letters: thumbnails, and what was
+deleted. Passed over in silence, as hidden files are."""
 EXPECTED_PATH = "expected an image folder, a video file, or a folder of videos or of image folders"
 
 
@@ -131,7 +133,7 @@ def _sort_out(
     """Walk a folder's sub-folders, list its videos, and give back its images."""
     images: list[Path] = []
     for entry in entries:
-        if entry.name.startswith(".") or entry.name in IGNORED:
+        if entry.name.startswith(".") or entry.name.casefold() in IGNORED:
             continue
         name = entry.relative_to(root).as_posix()
         if _is_folder(entry):

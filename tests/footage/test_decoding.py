@@ -341,3 +341,32 @@ def test_no_video_is_read_with_a_decoder_that_makes_frames_up(monkeypatch: pytes
     monkeypatch.undo()
     _decoder_problem.cache_clear()
     VideoReader(INCOMING).close()
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["@eaDir", "#recycle", "#snapshot", "@Recycle", "@tmp", "$RECYCLE.BIN", "$Recycle.Bin", "System Volume Information",
+     "lost+found", "__MACOSX", ".snapshots"],
+)  # fmt: skip
+def test_what_a_store_keeps_beside_recordings_is_no_footage(folder: str, tmp_path: Path) -> None:
+    for day in ("day1", "day2"):
+        picture(tmp_path / day / "a.jpg")
+        picture(tmp_path / day / folder / "a.jpg" / "SYNOPHOTO_THUMB_M.jpg")
+    picture(tmp_path / folder / "deleted" / "a.jpg")
+    (tmp_path / "day1" / "Thumbs.db").write_bytes(b"x")
+    (tmp_path / "day1" / "EhThumbs.db").write_bytes(b"x")
+    footage = find_footage(tmp_path)
+    assert ([clip.name for clip in footage.clips], footage.ignored) == (["day1", "day2"], ())
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".JPE"])
+def test_a_jpeg_by_another_name_is_a_picture(suffix: str, tmp_path: Path) -> None:
+    picture(tmp_path / "a.jpg").rename(tmp_path / f"a{suffix}")
+    assert [sample.origin for sample in SampleReader(find_clips(tmp_path), 5.0)] == [f"a{suffix}"]
+
+
+@pytest.mark.parametrize(("kept", "suffix"), [("h264.h264", ".264"), ("h264.h264", ".avc.264"), ("mpeg4.m4v", ".m4v")])
+def test_a_raw_stream_by_another_name_is_a_video(kept: str, suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"a{suffix}").write_bytes((DATA / "resized" / kept).read_bytes())
+    assert [clip.is_video for clip in find_clips(tmp_path)] == [True]
+    assert next(iter(SampleReader(find_clips(tmp_path), 5.0))).origin == f"a{suffix}@0.00s"
