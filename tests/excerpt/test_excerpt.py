@@ -63,8 +63,8 @@ def cuttable(path: Path, pictures: list[Frame]) -> Path:
 
 
 def uncuttable(path: Path, pictures: list[Frame]) -> Path:
-    """FFV1, whose packets cannot be decoded without what the source says at its beginning alone."""
-    return encoded(path, pictures, "FFV1")
+    """HuffYUV, whose packets cannot be decoded without the tables that the source holds at its beginning alone."""
+    return encoded(path, pictures, "HFYU")
 
 
 def encoded(path: Path, pictures: list[Frame], codec: str) -> Path:
