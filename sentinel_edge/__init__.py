@@ -52,6 +52,11 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
+def __dir__() -> list[str]:
+    """What there is to find."""
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
     """The library, loaded when it is first used: to import the package costs nothing."""
     if name in __all__:

@@ -4,14 +4,14 @@ Everything takes footage as a path, as frames in memory, or as embeddings that w
 unless it is asked to; and raises `SentinelError`, one line for a person, where something cannot be done.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from itertools import chain
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sentinel_edge import assets, gates, monitor
+from sentinel_edge import assets, monitor
+from sentinel_edge import gates as gate_table
 from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.baseline.describe import Description, describe
 from sentinel_edge.baseline.episodes import Piece, Rule
@@ -21,8 +21,8 @@ from sentinel_edge.footage.clips import Footage, Skipped, find_footage
 from sentinel_edge.footage.given import GivenFrames
 from sentinel_edge.footage.mask import load_mask
 from sentinel_edge.footage.samples import DEFAULT_FPS
-from sentinel_edge.footage.sampling import EvenSample
-from sentinel_edge.footage.window import WINDOW_LIMIT, Window, join
+from sentinel_edge.footage.sources import GIVEN, GivenVectors, parts_of, window_of
+from sentinel_edge.footage.window import Window
 from sentinel_edge.gates.protocol import Models
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.promotion.watched import Watched, watched_interpolator
@@ -47,10 +47,7 @@ Source = str | Path | Iterable[Any] | Mapping[str, Iterable[Any]]
 """Footage: a path (an image folder, a video, or a folder of either); frames, uint8 (h, w, 3), blue-green-red; pairs of
 seconds and such a frame, in the order of time; embeddings, (d,) each, or (n, d); or several of these by name, of which
 each is an episode of a baseline."""
-EXPECTED = (
-    "expected a path, frames (uint8 arrays of height, width and 3 channels), pairs of seconds and a frame, or "
-    "embeddings (arrays of one axis, or one of two)"
-)
+MAX_THREADS = 256
 
 
 def build_baseline(
@@ -86,12 +83,13 @@ def build_baseline(
     from sentinel_edge.baseline import learning  # noqa: PLC0415  (a check does without)
 
     rule = None if episode is None else Rule.of(episode)
-    rate = DEFAULT_FPS if fps is None else fps
+    rate = _rate(fps) or DEFAULT_FPS
     shown = None if mask is None else load_mask(Path(mask))
-    footage = _footage(source)
+    footage = _footage(source, sensitivity)
     if not isinstance(footage, Footage):
-        return learning.build_from_windows(footage, _GIVEN, episode=rule, fps=rate)
-    _require_readable_twice(footage, sensitivity)
+        if mask is not None or model is not None:
+            raise SentinelError("embeddings have neither picture nor model; expected no mask and no model with them")
+        return learning.build_from_windows(footage, GIVEN, episode=rule, fps=rate)
     made, passed_over = learning.build_baseline(
         footage,
         _models(footage, model, interpolator, threads),
@@ -143,12 +141,11 @@ def extend_baseline(
 
     rule = None if episode is None else Rule.of(episode, least=1)
     shown = None if mask is None else load_mask(Path(mask))
-    footage = _footage(source)
+    footage = _footage(source, sensitivity)
     if not isinstance(footage, Footage):
         raise SentinelError("a baseline grows by footage; expected a path or frames, not embeddings: build it again")
-    _require_readable_twice(footage, sensitivity)
     models = _models(footage, model, interpolator, threads)
-    baseline.require_compatible(models.embedder, fps)
+    baseline.require_compatible(models.embedder, _rate(fps))
     if shown:
         baseline.require_mask(shown)
     grown, passed_over = learning.extend_baseline(
@@ -165,10 +162,10 @@ def check(
     *,
     output: str | Path | None = None,
     model: str | Path | None = None,
-    threshold: float = gates.SETTINGS["threshold"],
-    alpha: float = gates.SETTINGS["alpha"],
+    threshold: float = gate_table.SETTINGS["threshold"],
+    alpha: float = gate_table.SETTINGS["alpha"],
     fps: float | None = None,
-    gates: Collection[str] | None = None,
+    gates: Iterable[str] | None = None,
     interpolator: str | Path = Watched.CHAMPION,
     threads: int | None = None,
     evidence: int = 0,
@@ -188,7 +185,8 @@ def check(
         gates: Names of those that decide; None for all.
         interpolator: The model whose performance is watched: `"champion"`, `"none"`, an ONNX file or a registry.
         threads: Inference workers; None for one a core.
-        evidence: With an output, of a FAIL, how many of the frames most unlike the baseline to write as pictures.
+        evidence: With an output, of a FAIL of footage by path, how many of the frames most unlike the baseline to write
+            as pictures, at most 20.
         progress: Called with the number of frames recorded so far.
         warn: Called with one line where evidence that was asked for is missing.
 
@@ -196,119 +194,99 @@ def check(
         The verdict. What could not be judged is one too: its status is ERROR, and its message says why.
 
     Raises:
-        SentinelError: What was given is no footage, or the output cannot be written.
+        SentinelError: An option is none that is allowed, and nothing was touched; or the output cannot be written.
     """
-    incoming: Path | Footage | Window
-    if isinstance(source, str | Path):
-        incoming = Path(source)  # found out about when ERROR is in place
-    else:
-        found = _footage(source)
-        incoming = found if isinstance(found, Footage) else join([piece.window for piece in found])
+    by_path = isinstance(source, str | Path)
+    shown = _whole("evidence", evidence, 0, gate_table.MAX_FURTHEST)
+    if shown and not by_path:
+        raise SentinelError("evidence reads footage a second time; expected a path, not what is in memory")
     return monitor.check(
         monitor.CheckOptions(
-            incoming=incoming,
+            # What is in memory is looked at, as a path is, only when ERROR is in place.
+            incoming=Path(source) if isinstance(source, str | Path) else lambda: _given(source),
             baseline=baseline if isinstance(baseline, Baseline) else Path(baseline),
             model=None if model is None else Path(model),
             output=None if output is None else Path(output),
-            threshold=threshold,
-            alpha=alpha,
-            fps=fps,
+            threshold=_number("threshold", threshold, 1.0),
+            alpha=_number("alpha", alpha, 1.0),
+            fps=_rate(fps),
             gates=None if gates is None else _known_gates(gates),
             interpolator=_watched(interpolator),
-            threads=threads,
-            evidence=evidence,
+            threads=_workers(threads),
+            evidence=shown,
         ),
         progress=progress,
         warn=warn,
     )
 
 
-def _known_gates(asked: Collection[str]) -> tuple[str, ...]:
-    if isinstance(asked, str) or not asked or not set(asked) <= set(gates.names()):
-        raise SentinelError(f"gates is {asked!r}; expected names of {', '.join(gates.names())}")
-    return tuple(asked)
+def _given(source: Any) -> Footage | Window:
+    """What a program hands over, to be judged: clips to read, or embeddings as a window."""
+    clips, vectors = _sorted_out(source)
+    return window_of(vectors, gate_table.DRIFT) if vectors else Footage(Path(GIVEN), tuple(clips))
 
 
-_GIVEN = "frames"
-"""The name of footage that has none."""
+def _sorted_out(source: Any) -> tuple[list[GivenFrames], list[GivenVectors]]:
+    parts = parts_of(source)
+    clips = [part for part in parts if isinstance(part, GivenFrames)]
+    return clips, [part for part in parts if isinstance(part, GivenVectors)]
 
 
-def _footage(source: Source) -> Footage | list[Piece]:
-    """What is meant by a source: clips to read, or stretches of embeddings.
-
-    Raises:
-        SentinelError: It is neither.
-    """
+def _footage(source: Source, sensitivity: bool) -> Footage | list[Piece]:
+    """What is to be learned from: clips to read, or named windows of embeddings."""
     if isinstance(source, str | Path):
         return find_footage(Path(source))
-    if isinstance(source, Mapping):
-        parts = [_given(str(name), frames) for name, frames in source.items()]
-    else:
-        parts = [_given(_GIVEN, source)]
-    clips = [part for part in parts if isinstance(part, GivenFrames)]
-    pieces = [part for part in parts if isinstance(part, Piece)]
-    if bool(clips) == bool(pieces):
-        raise SentinelError(f"found {'frames and embeddings' if clips else 'nothing'}; {EXPECTED}")
-    return pieces or Footage(Path(_GIVEN), tuple(clips))
-
-
-def _given(name: str, source: Iterable[Any]) -> GivenFrames | Piece:
-    """Frames or embeddings of one name, by what the first of them is."""
-    if not isinstance(source, Iterable):
-        raise SentinelError(f"{name} is {type(source).__name__}; {EXPECTED}")
-    items = iter(source)
-    first = next(items, None)
-    every = items if first is None else chain([first], items)
-    if isinstance(first, np.ndarray) and first.ndim == 1:
-        return Piece(name, _embedded(name, every))
-    if isinstance(first, tuple) and len(first) == 2:
-        return GivenFrames.of(name, every, timed=True)
-    if isinstance(first, np.ndarray):
-        return GivenFrames.of(name, every, timed=False)
-    raise SentinelError(f"{name} begins with {type(first).__name__ if first is not None else 'nothing'}; {EXPECTED}")
-
-
-def _embedded(name: str, embeddings: Iterable[Any]) -> Window:
-    """A window of embeddings that were made elsewhere, thinned evenly where there are many.
-
-    Raises:
-        SentinelError: One is not like the first, or not finite in half precision.
-    """
-    kept: EvenSample[tuple[str, Any]] = EvenSample(WINDOW_LIMIT)
-    count, width = 0, 0
-    for count, one in enumerate(embeddings, start=1):
-        found = np.asarray(one)
-        width = width or found.size
-        with np.errstate(over="ignore", invalid="ignore"):
-            half = found.astype(np.float16) if found.dtype.kind in "fiu" and found.shape == (width,) else None
-        if half is None or not np.isfinite(half).all():
-            raise SentinelError(
-                f"{name} {count - 1} is {found.dtype} {found.shape}; expected {width} finite numbers below 65504, as "
-                "the first has"
-            )
-        kept.add(count - 1, (f"{name} {count - 1}", half))
-    return Window(
-        records={gates.DRIFT: np.array([half for _, half in kept], np.float16).reshape(len(kept), width)},
-        origins=tuple(origin for origin, _ in kept),
-        samples=count,
-        stride=kept.stride,
-        unreadable=0.0,
-        expected=float(count),
-        skipped=(),
-        made_by={},
-    )
-
-
-def _require_readable_twice(footage: Footage, sensitivity: bool) -> None:
-    if sensitivity and any(isinstance(clip, GivenFrames) for clip in footage.clips):
-        raise SentinelError("sensitivity reads footage a second time; expected a path, not frames in memory")
+    clips, vectors = _sorted_out(source)
+    if sensitivity:
+        raise SentinelError("sensitivity reads footage a second time; expected a path, not what is in memory")
+    if not vectors:
+        return Footage(Path(GIVEN), tuple(clips))
+    pieces = [Piece(one.name, window_of([one], gate_table.DRIFT)) for one in vectors]
+    widths = {piece.window.records[gate_table.DRIFT].shape[1] for piece in pieces}
+    if len(widths) > 1:
+        raise SentinelError(f"the embeddings have {sorted(widths)} dimensions; expected those of one model")
+    return pieces
 
 
 def _models(footage: Footage, model: str | Path | None, interpolator: str | Path, threads: int | None) -> Models:
-    embedder = Embedder(assets.default_model() if model is None else Path(model), threads)
+    embedder = Embedder(assets.default_model() if model is None else Path(model), _workers(threads))
     watched = _watched(interpolator)
     return Models(embedder, lambda: watched_interpolator(watched) if footage.has_video else None)
 
 
+# Options, checked before anything is done: a request that is not understood has no effect.
+
+
 def _watched(interpolator: str | Path) -> Watched | Path:
+    if not isinstance(interpolator, str | Path):
+        raise SentinelError(f"interpolator is {interpolator!r}; expected {', '.join(Watched)}, or a path")
     return Watched(interpolator) if interpolator in list(Watched) else Path(interpolator)
+
+
+def _known_gates(asked: Iterable[str]) -> tuple[str, ...]:
+    names = () if isinstance(asked, str) else tuple(asked)
+    if not names or not all(name in gate_table.names() for name in names):
+        raise SentinelError(f"gates is {asked!r}; expected names of {', '.join(gate_table.names())}")
+    return names
+
+
+def _number(name: str, value: float, most: float) -> float:
+    """A number between 0 and another one, both ends excluded."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.floating) or not 0 < value < most:
+        between = f"between 0 and {most:g}" if np.isfinite(most) else "above 0"
+        raise SentinelError(f"{name} is {value!r}; expected a number {between}, both ends excluded")
+    return float(value)
+
+
+def _rate(fps: float | None) -> float | None:
+    return None if fps is None else _number("fps", fps, np.inf)
+
+
+def _whole(name: str, value: int, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
+        raise SentinelError(f"{name} is {value!r}; expected a whole number from {least} to {most}")
+    return int(value)
+
+
+def _workers(threads: int | None) -> int | None:
+    return None if threads is None else _whole("threads", threads, 1, MAX_THREADS)

@@ -31,7 +31,8 @@ class CheckOptions:
     """What to check, against what, and where to say so.
 
     Attributes:
-        incoming: An image folder, a video, or a folder of either; footage at hand; or a window recorded already.
+        incoming: An image folder, a video, or a folder of either; or what gives footage at hand, or a window that was
+            recorded elsewhere.
         baseline: The golden baseline, or its file.
         model: The embedder's ONNX file, its card beside it; None for the one that comes with the package.
         output: Folder for `status` and `verdict.json`; None writes nothing.
@@ -46,7 +47,7 @@ class CheckOptions:
             `gates.MAX_FURTHEST`.
     """
 
-    incoming: Path | Footage | Window
+    incoming: Path | Callable[[], Footage | Window]
     baseline: Path | Baseline
     model: Path | None = None
     output: Path | None = None
@@ -72,7 +73,7 @@ def check(
 
     Args:
         options: What to check.
-        progress: Called with the number of frames embedded so far.
+        progress: Called with the number of frames recorded so far.
         warn: Called with one line where evidence that was asked for is missing.
 
     Returns:
@@ -110,17 +111,15 @@ def check(
     return verdict
 
 
-def _named(given: Path | Footage | Window | Baseline) -> str:
+def _named(given: object) -> str:
     """What was given, for people: a path where it is one."""
-    if isinstance(given, Footage):
-        return str(given.root)
     return str(given) if isinstance(given, Path) else ""
 
 
 def _judge(
     options: CheckOptions, known: dict[str, Any], started_at: str, progress: Callable[[int], None]
 ) -> tuple[Verdict, EvidenceFrames]:
-    incoming = find_footage(options.incoming) if isinstance(options.incoming, Path) else options.incoming
+    incoming = find_footage(options.incoming) if isinstance(options.incoming, Path) else options.incoming()
     baseline = load_baseline(options.baseline) if isinstance(options.baseline, Path) else options.baseline
     known["baseline"] = _describe_baseline(known["baseline"]["path"], baseline)
     asked = _asked(options)

@@ -35,7 +35,7 @@ class Baseline:
     """
 
     episodes: Episodes
-    normal: Mapping[str, Normal]
+    normal: Mapping[str, Normal] = field(repr=False)
     mask: Mask | None
     model: str
     model_sha256: str
@@ -85,6 +85,10 @@ class Baseline:
         Raises:
             SentinelError: Which of them differs, and how.
         """
+        if not self.model_sha256:
+            raise SentinelError(
+                "the baseline was made of embeddings; expected embeddings of the same model, not frames"
+            )
         if embedder.card.sha256 != self.model_sha256 or embedder.dimensions != self.dimensions:
             raise SentinelError(
                 f"the baseline was made with model {self.model} (sha256 {self.model_sha256[:12]}…, "

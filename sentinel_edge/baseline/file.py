@@ -20,7 +20,7 @@ from sentinel_edge.baseline.baseline import MAX_EPISODES, REBUILD, Baseline
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.mask import Mask
 from sentinel_edge.gates.protocol import MIN_EPISODES, Episodes, Gate, Normal, Packed
-from sentinel_edge.sabotage.corruptions import SEVEREST
+from sentinel_edge.sabotage.corruptions import KINDS, SEVEREST
 from sentinel_edge.storage.arrays import DamagedError
 from sentinel_edge.storage.files import read_limited, save
 
@@ -29,6 +29,7 @@ FIRST_VERSION, FORMAT_VERSION, NAMED_GATES = 2, 3, 4
 """The oldest that can still be read; the one that is written where just the gates of that version know something
 (`Gate.since`); and the one that names its gates, for any others."""
 MAX_FILE_BYTES = 64 * 2**20
+MAX_SHOWN = 80
 MAX_SAMPLES = 10**12
 """More than any camera will deliver; a larger count in a file is damage."""
 
@@ -41,7 +42,7 @@ _MASK_BEFORE = "triplet_scores"
 so that the same baseline goes on giving the same bytes; what came later stands behind."""
 
 
-def save_baseline(baseline: Baseline, path: Path) -> None:
+def save_baseline(baseline: Baseline, path: str | Path) -> None:
     """Write a baseline, whole or not at all; the same baseline gives the same bytes.
 
     Raises:
@@ -76,7 +77,7 @@ def save_baseline(baseline: Baseline, path: Path) -> None:
         arrays[name] = array
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **(arrays | {"mask": mask}))
-    save(path, content.getvalue(), "baseline", "give a file in a folder this user can write")
+    save(Path(path), content.getvalue(), "baseline", "give a file in a folder this user can write")
 
 
 def _per_episode(episodes: Episodes, packed: Iterable[Packed]) -> list[dict[str, Any]]:
@@ -89,14 +90,14 @@ def _per_episode(episodes: Episodes, packed: Iterable[Packed]) -> list[dict[str,
     return told
 
 
-def load_baseline(path: Path) -> Baseline:
+def load_baseline(path: str | Path) -> Baseline:
     """Read a baseline and check all of it.
 
     Raises:
         SentinelError: It is missing, damaged, pickled, of another version, or contradicts itself.
     """
     try:
-        content = read_limited(path, MAX_FILE_BYTES)
+        content = read_limited(Path(path), MAX_FILE_BYTES)
     except OSError as error:
         raise SentinelError(
             f"cannot read baseline {path}: {error.strerror}; build one with `sentinel-edge baseline`"
@@ -123,7 +124,8 @@ def _parse(content: bytes) -> Baseline:
         version = header.get("version")
         if header.get("format") != FORMAT or version not in range(FIRST_VERSION, NAMED_GATES + 1):
             raise DamagedError(
-                f"has format {header.get('format')!r} version {version!r}; expected {FORMAT!r} version {FORMAT_VERSION}"
+                f"has format {_shown(header.get('format'))} version {_shown(version)}; expected {FORMAT!r} version "
+                f"{FIRST_VERSION} to {NAMED_GATES}"
             )
         expected = {"header", "mask"} | {name for gate in _gates(header) for name in gate.arrays}
         if set(archive.files) != expected or len(archive.files) != len(expected):
@@ -135,7 +137,8 @@ def _parse(content: bytes) -> Baseline:
 def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) -> Baseline:
     episodes = _episodes(header)
     normal: dict[str, Normal] = {}
-    for gate in gates.GATES if header["version"] < NAMED_GATES else _gates(header):
+    usual = [gate for gate in gates.GATES if gate.since <= FORMAT_VERSION]  # later ones are in files that name them
+    for gate in usual if header["version"] < NAMED_GATES else _gates(header):
         own = {name: arrays[name] for name in gate.arrays if name in arrays}
         found = gate.unpack(Packed(header, own, _columns(header)), episodes)
         if found is not None:
@@ -155,7 +158,7 @@ def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) ->
         source=str(header["source"]),
         created_at=str(header["created_at"]),
         episode_rule=str(header["episode"]),
-        sensitivity={str(kind): _severity(least) for kind, least in header["sensitivity"].items()},
+        sensitivity={_kind(kind): _severity(least) for kind, least in header["sensitivity"].items()},
         fingerprint=fingerprint,
     )
 
@@ -165,8 +168,11 @@ def _gates(header: Any) -> list[Gate]:
     if header["version"] < NAMED_GATES:
         return [gate for gate in gates.GATES if gate.since <= header["version"]]
     named = header.get("gates")
-    if not isinstance(named, list) or gates.DRIFT not in named or any(name not in gates.names() for name in named):
-        raise DamagedError(f"is of gates {named!r}; expected {gates.DRIFT} and others of {', '.join(gates.names())}")
+    known = isinstance(named, list) and all(name in gates.names() for name in named) and gates.DRIFT in named
+    if not known or len(named) > len(set(named)):
+        raise DamagedError(
+            f"is of gates {_shown(named)}; expected {gates.DRIFT} and others of {', '.join(gates.names())}"
+        )
     return [gate for gate in gates.GATES if gate.name in named]
 
 
@@ -192,6 +198,12 @@ def _columns(header: Any) -> Mapping[str, list[Any]]:
     return {name: [entry[name] for entry in listed] for name in names}
 
 
+def _kind(kind: Any) -> str:
+    if kind not in KINDS:
+        raise DamagedError(f"holds a sensitivity to {_shown(kind)}; expected kinds of failure")
+    return str(kind)
+
+
 def _severity(least: Any) -> int | None:
     if least is not None and least not in range(1, SEVEREST + 1):
         raise DamagedError(f"holds a sensitivity of {least!r}; expected a severity")
@@ -205,6 +217,11 @@ def _mask(header: Any, arrays: dict[str, NDArray[Any]]) -> Mask | None:
         return Mask.unpack(arrays["mask"], header["mask"])
     except ValueError as problem:
         raise DamagedError(f"holds a mask that {problem}") from problem
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def _brief(error: Exception) -> str:

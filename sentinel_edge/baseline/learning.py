@@ -91,7 +91,12 @@ def _learned(
             "another --episode"
         )
     episodes, windows = _episodes(pieces), [piece.window for piece in pieces]
-    learned = {gate.name: gate.learn(windows, episodes) for gate in gates.GATES}
+    recorded = set.intersection(*(set(window.records) for window in windows))
+    learned = {
+        gate.name: gate.learn(windows, episodes)
+        for gate in gates.GATES
+        if gate.name in recorded or not gate.needs_records
+    }
     return pieces, Baseline(
         episodes=episodes,
         normal={name: normal for name, normal in learned.items() if normal is not None},

@@ -146,6 +146,8 @@ def _chart(entries: Sequence[Entry]) -> list[str]:
     ]
     legend = [f"{name} {colour[0]}" for name, colour in zip(charted, colours, strict=False)]
     cut = f" Higher scores are drawn at {top:.0f}." if highest > top else ""
+    missing = [name for name in palette if name not in charted and any(name in entry.scores for entry in entries)]
+    cut += f" Not drawn, as not every check has a score of it: {', '.join(missing)}." if missing else ""
     return [
         *lines,
         f"Scores of the last {len(entries)} checks in units of their limits: {', '.join(legend)}; "

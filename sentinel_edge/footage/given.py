@@ -13,6 +13,9 @@ from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Clip
 
 EXPECTED_FRAME = "expected uint8 (height, width, 3), blue-green-red, as OpenCV reads it"
+MAX_SECONDS = 1e12
+STEP_S = 0.04
+"""Seconds from one frame to the next where the times of the first two do not rise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +67,7 @@ class TimedFrames:
         self._name = clip.name
         self._pairs = iter(clip.frames)
         self._origin: float | None = None
+        self._step = STEP_S
         self._frame: NDArray[np.uint8] | None = None
         self.seconds = 0.0
 
@@ -74,24 +78,29 @@ class TimedFrames:
         self._frame = None
 
     def advance(self) -> bool:
-        """Step to the next frame; False at the end.
+        """Step to the next frame; False at the end. Times that stand still or run backwards go on by the last step.
 
         Raises:
-            SentinelError: It is no pair of a time and a frame, or its time is not later than the last one's.
+            SentinelError: It is no pair of a time and a frame.
         """
         pair = next(self._pairs, None)
         if pair is None:
             return False
         time, frame = pair if isinstance(pair, tuple) and len(pair) == 2 else (None, None)
         name = f"{self._name} after {self.seconds:.2f} s"
-        if not isinstance(time, int | float | np.integer | np.floating) or not np.isfinite(time):
+        if isinstance(time, bool) or not isinstance(time, int | float | np.integer | np.floating):
             raise SentinelError(f"{name}: found {type(pair).__name__}; expected pairs of seconds and a frame")
-        first = self._origin is None
-        self._origin = float(time) if self._origin is None else self._origin
-        seconds = float(time) - self._origin
-        if not first and seconds <= self.seconds:
-            raise SentinelError(f"{name}: the time goes from {self.seconds:g} to {seconds:g} s; expected it to rise")
-        self._frame, self.seconds = require_frame(frame, name), seconds
+        if not -MAX_SECONDS <= time <= MAX_SECONDS:  # NaN is on neither side
+            raise SentinelError(f"{name}: the time is {str(time)[:40]}; expected seconds")
+        if self._origin is None:
+            self._origin, self.seconds = float(time), 0.0
+        else:
+            seconds = float(time) - self._origin
+            if seconds > self.seconds:
+                self._step, self.seconds = seconds - self.seconds, seconds
+            else:
+                self.seconds += self._step
+        self._frame = require_frame(frame, name)
         return True
 
     def retrieve(self) -> NDArray[np.uint8] | None:
@@ -100,7 +109,7 @@ class TimedFrames:
 
 
 def require_frame(frame: Any, name: str) -> NDArray[np.uint8]:
-    """A frame as it is.
+    """A frame of our own: whoever gives it may write the next one into the same memory.
 
     Raises:
         SentinelError: It is none.
@@ -109,4 +118,4 @@ def require_frame(frame: Any, name: str) -> NDArray[np.uint8]:
     sound = isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3
     if not sound or not 0 < frame.shape[0] * frame.shape[1] <= MAX_PIXELS:
         raise SentinelError(f"{name} is {found}; {EXPECTED_FRAME}, and at most {MAX_PIXELS} pixels")
-    return np.asarray(frame, np.uint8)
+    return np.array(frame, np.uint8)

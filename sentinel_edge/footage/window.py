@@ -49,6 +49,8 @@ class Recorder(ABC):
     def take(self, sample: Sample) -> Future[Any]:
         """The record of a sample, sooner or later; called in the order of the samples, from one thread.
 
+        What a mask hides is mid grey in the sample and in the frames behind it.
+
         Raises:
             SentinelError: Here or in the future: there can be none.
         """

@@ -50,13 +50,8 @@ def judge(
         gates: Names of those that decide; None for all the baseline knows.
         settings: See `protocol.Settings`.
     """
-    unknown = GateResult(Status.NOT_JUDGED, None, TOLERATED, "the baseline knows nothing of it; build it again with it")
-    results = {
-        name: baseline.normal[name].judge(window, baseline.episodes, settings or {})
-        if name in baseline.normal
-        else unknown
-        for name in (baseline.normal if gates is None else gates)
-    }
+    asked = tuple(baseline.normal if gates is None else gates)
+    results = {name: _result(name, window, baseline, settings or {}) for name in asked}
     if [result.status for result in results.values()] == [Status.NOT_JUDGED]:
         results = {name: replace(result, status=Status.ERROR) for name, result in results.items()}
     found = {result.status for result in results.values()}
@@ -69,3 +64,14 @@ def judge(
         failed = next(result for result in results.values() if result.status is Status.FAIL)
         causes = (CauseFound(Cause.UNKNOWN, failed.reason),)
     return Judgement(status, results, causes, next((one.furthest for one in told if one.furthest), ()))
+
+
+def _result(name: str, window: Window, baseline: Known, settings: Settings) -> GateResult:
+    normal = baseline.normal.get(name)
+    if normal is None:
+        reason = "the baseline was made without it; build it again"
+    elif normal.needs_records and name not in window.records:
+        reason = "nothing was recorded for it; expected frames, not embeddings alone"
+    else:
+        return normal.judge(window, baseline.episodes, settings)
+    return GateResult(Status.NOT_JUDGED, None, TOLERATED, reason)

@@ -7,6 +7,7 @@ A gate turns samples into records (`Recorder`, see `footage.window`), learns fro
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -115,6 +116,8 @@ class Told:
 class Packed:
     """What a baseline file keeps for one gate, under names that no other gate uses.
 
+    What `Gate.unpack` is given holds the gate's own arrays, but the whole header and all that each episode has.
+
     Attributes:
         header: Entries of the JSON header.
         arrays: Members of the archive.
@@ -127,7 +130,14 @@ class Packed:
 
 
 class Normal(ABC):
-    """What one gate knows of one camera's normal; frozen."""
+    """What one gate knows of one camera's normal; frozen.
+
+    Attributes:
+        needs_records: Whether it is asked only about windows that hold records of it. Embeddings that were made
+            elsewhere hold none of any other gate.
+    """
+
+    needs_records: bool = True
 
     @property
     def shortest(self) -> float:
@@ -146,7 +156,11 @@ class Normal(ABC):
 
     @abstractmethod
     def judge(self, window: Window, episodes: Episodes, settings: Settings) -> GateResult:
-        """Compare a window with what is normal. Where that cannot be done the result says why, never a guess."""
+        """Compare a window with what is normal. Where that cannot be done the result says why, never a guess.
+
+        A score is from 0 on, a threshold from 0 to 1 (`TOLERATED` where the score is in units of what is tolerated),
+        and every number of the result is declared in `Gate.numbers`.
+        """
 
     @abstractmethod
     def only(self, positions: Sequence[int]) -> Self:
@@ -194,11 +208,14 @@ class Models:
 
     Attributes:
         embedder: What turns a frame into numbers.
-        interpolator: Gives the watched model, or None where none is watched; loaded when it is first asked for.
+        interpolator: Gives the watched model, or None where none is watched; loaded once, when it is first asked for.
     """
 
     embedder: Embedder
     interpolator: Callable[[], Interpolator | None] = lambda: None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "interpolator", cache(self.interpolator))
 
 
 class Gate(ABC):
@@ -210,15 +227,17 @@ class Gate(ABC):
         since: The version of the baseline file from which it is kept there.
         arrays: Names of the arrays it keeps there.
         numbers: Types of what its results hold beyond status and score (`GateResult.numbers`), by name.
+        needs_records: Whether it learns only from windows that hold records of it.
         watches_model: Whether it judges the watched model, and is left out where none is.
     """
 
     name: str
-    about: str
+    about: str = ""
     since: int
     arrays: tuple[str, ...]
     numbers: Mapping[str, Any] = {}
     watches_model: bool = False
+    needs_records: bool = True
 
     @abstractmethod
     def recorder(self, models: Models, normal: Normal | None, *, learning: bool = False) -> Recorder | None:
@@ -232,7 +251,7 @@ class Gate(ABC):
 
     @abstractmethod
     def learn(self, windows: Sequence[Window], episodes: Episodes) -> Normal | None:
-        """What is normal, from the windows of a baseline's episodes; None where it has no records of them."""
+        """What is normal, from the windows of a baseline's episodes; None where that cannot be told."""
 
     @abstractmethod
     def unpack(self, packed: Packed, episodes: Episodes) -> Normal | None:

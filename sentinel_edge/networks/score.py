@@ -204,7 +204,7 @@ def _mean_size(difference: cv2.typing.MatLike, where: NDArray[np.bool_]) -> floa
 def _noise(difference: cv2.typing.MatLike) -> float:
     """Standard deviation of the noise in a difference of frames, grey levels.
 
-    J. Immerkaer, "Fast Noise Variance Estimation", CVIU 1996, with the median in place of the mean, as in `quality`.
+    J. Immerkaer, "Fast Noise Variance Estimation", CVIU 1996, with the median in place of the mean, as in `signals`.
     """
     return float(np.median(np.abs(cv2.filter2D(difference, cv2.CV_32F, _NOISE_FILTER)))) / _NOISE_GAIN
 

@@ -190,7 +190,14 @@ def _record(found: Mapping[str, Any], kind: Any, place: str, exact: bool) -> Any
 
 _UNIONS = (Union, UnionType)
 _OBJECT = "an object"
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", datetime: "a time"}
+_WORDS = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    datetime: "a time",
+    dict: _OBJECT,
+}
 
 
 def _expected(kind: Any) -> str:
@@ -200,7 +207,7 @@ def _expected(kind: Any) -> str:
         return " or ".join(map(_expected, get_args(kind)))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return " or ".join(repr(str(one.value)) for one in kind)
-    return _WORDS.get(kind, str(kind))
+    return _WORDS.get(get_origin(kind) or kind, str(kind))
 
 
 def _inside(place: str, name: str) -> str:

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 from sentinel_edge.errors import SentinelError
 
 PLACE = "expected a folder this user can write, with room left"
+
+_UMASK = threading.Lock()
 
 
 def read_limited(path: Path, limit: int) -> bytes:
@@ -45,8 +48,9 @@ def write_atomically(path: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
+        with _UMASK:  # it can only be read by setting it, and is the whole process's
+            umask = os.umask(0)
+            os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; a verdict is read by others
         temporary.replace(path)
     except BaseException:

@@ -155,8 +155,10 @@ def verdict_of(content: object, numbers: Numbers) -> Verdict:
 def _gate(name: str, facts: Any, numbers: Numbers) -> GateResult:
     if name not in numbers:
         raise DocumentError(f"has gates.{name}; expected gates {', '.join(numbers)}")
-    kind = make_dataclass("gates", [(name, gate_type(name, numbers))])
-    found = getattr(typed({name: facts}, kind), name)
+    absent = dict.fromkeys(numbers[name].keys() - set(NUMBERS))  # a gate that did not judge may tell none of its own
+    facts = {**absent, **facts} if isinstance(facts, dict) else facts
+    own = make_dataclass("gates", [(name, gate_type(name, numbers))])
+    found = getattr(typed({"gates": {name: facts}}, make_dataclass("one", [("gates", own)])).gates, name)
     held = {key: getattr(found, key) for key in (*NUMBERS, *numbers[name]) if key != "reference"}
     return GateResult(
         status=found.status,

@@ -186,7 +186,11 @@ class VerdictFiles:
 
         An ERROR is told first of all: from then on no reader can find yesterday's PASS.
         """
-        files = [(self.verdict, verdict.to_json() + "\n"), (self.status, f"{verdict.status}\n")]
+        try:
+            files = [(self.verdict, verdict.to_json() + "\n"), (self.status, f"{verdict.status}\n")]
+        except ValueError:  # a number that JSON does not have: a defect, but no reason to leave yesterday's PASS
+            self._withdraw(error_verdict("the verdict could not be written", verdict.started_at))
+            raise
         if verdict.status is Status.ERROR:
             files.reverse()
         try:

@@ -4,17 +4,19 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
 import sentinel_edge as se
-from sentinel_edge import gates
+from sentinel_edge import assets, gates
 from sentinel_edge.baseline.describe import as_text
 from sentinel_edge.decision.decide import DecideOptions, answer
 from sentinel_edge.decision.decision import Guards
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.decoding import VideoReader
 from tests.conftest import INCOMING, PAST
+from tests.material import published_schema
 from tests.material.brightness_gate import NAME, BrightnessGate
 from tests.material.clips import stretch
 
@@ -90,4 +92,29 @@ def test_a_baseline_without_what_is_asked_for_says_so(four_gates: None, past: Pa
     older = replace(baseline, normal={name: one for name, one in baseline.normal.items() if name != NAME})
     verdict = se.check(past, older)
     assert verdict.gates[NAME].status == "NOT_JUDGED"
-    assert "knows nothing of it" in verdict.gates[NAME].reason
+    assert "the baseline was made without it" in verdict.gates[NAME].reason
+
+
+def test_a_gate_that_came_later_does_not_keep_older_baselines_from_being_read(four_gates: None, tmp_path: Path) -> None:
+    golden = assets.default_baseline()
+    assert list(se.load_baseline(golden).normal) == ["embedding", "quality", "performance"]
+    verdict = se.check(INCOMING, golden, output=tmp_path / "out")
+    assert (verdict.status, verdict.gates[NAME].status) == (se.Status.PASS, se.Status.NOT_JUDGED)
+    options = DecideOptions(
+        tmp_path / "out" / "verdict.json", 0, tmp_path / "history.json", tmp_path / "said", Guards()
+    )
+    assert answer(options).status is se.Status.PASS, "what did not judge tells none of its numbers"
+
+
+def test_embeddings_hold_nothing_of_it(four_gates: None) -> None:
+    vectors = np.random.default_rng(0).normal(size=(240, 16))
+    baseline = se.build_baseline(vectors)
+    assert NAME not in baseline.normal
+    assert se.check(vectors[:120], baseline).gates[NAME].status is se.Status.NOT_JUDGED
+
+
+def test_the_published_schema_can_hold_it(four_gates: None, past: Path, tmp_path: Path) -> None:
+    schema = published_schema.published()
+    baseline = se.build_baseline(past, interpolator="none")
+    for known in (baseline, se.load_baseline(assets.default_baseline())):
+        jsonschema.Draft202012Validator(schema).validate(json.loads(se.check(past, known).to_json()))

@@ -1,5 +1,4 @@
 """A fourth gate, as small as one can be: is the picture as bright as it ever was? It shows what a gate takes."""
-# ruff: noqa: ARG002, D101, D102  (what each method is for stands in `gates.protocol`)
 
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -32,8 +31,7 @@ class BrightnessNormal(Normal):
     def judge(self, window: Window, episodes: Episodes, settings: Settings) -> GateResult:
         now = float(np.median(window.records[NAME]))
         score = float(np.abs(self.levels - now).min()) / TOLERATED_LEVELS
-        said = Status.FAIL if score > 1.0 else Status.PASS
-        return GateResult(said, score, 1.0, f"{now:.0f} grey levels on average", numbers={"levels": now})
+        return GateResult(Status("FAIL" if score > 1 else "PASS"), score, 1.0, f"{now:.0f} levels", {"levels": now})
 
     def only(self, positions: Sequence[int]) -> Self:
         return type(self)(self.levels[list(positions)])
@@ -42,8 +40,7 @@ class BrightnessNormal(Normal):
         return type(self)(np.concatenate([self.levels[list(kept)], BrightnessGate().learn(added, after).levels]))
 
     def describe(self, episodes: Episodes) -> Told:
-        shown = f"{self.levels.min():.0f} to {self.levels.max():.0f} grey levels"
-        return Told({"brightest": float(self.levels.max())}, {NAME: shown}, {"how bright it was": {"day": shown}})
+        return Told({"brightest": float(self.levels.max())}, {}, {"how bright it was": {"day": f"{self.levels}"}})
 
     def pack(self) -> Packed:
         return Packed(arrays={NAME: self.levels})
@@ -59,5 +56,5 @@ class BrightnessGate(Gate):
         return BrightnessNormal(np.array([np.median(one.records[NAME]) for one in windows], np.float32))
 
     def unpack(self, packed: Packed, episodes: Episodes) -> BrightnessNormal:
-        require(NAME, packed.arrays[NAME], np.float32, (len(episodes),))
-        return BrightnessNormal(packed.arrays[NAME])
+        require(NAME, packed.arrays[NAME], np.float32, (len(episodes),))  # of that type and size, and finite
+        return BrightnessNormal(packed.arrays[NAME].clip(0, 255))

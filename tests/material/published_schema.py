@@ -14,25 +14,26 @@ from sentinel_edge import gates
 from sentinel_edge.footage.clips import Skipped
 from sentinel_edge.storage.documents import MAX_TEXT
 from sentinel_edge.verdict.reading import BaselineFacts, Document, ModelFacts, gate_type
-from sentinel_edge.verdict.verdict import SCHEMA_PATH, CauseFound, FrameCount, GateResult, Verdict
-
-_USUAL = [name for name in gates.names() if name in ("embedding", "quality", "performance")]
+from sentinel_edge.verdict.verdict import NUMBERS, SCHEMA_PATH, CauseFound, FrameCount, GateResult, Verdict
 
 
 def published() -> dict[str, Any]:
     """The schema."""
     numbers = gates.numbers()
-    gate = gate_type(_USUAL[0], numbers)
-    kinds = (Document, BaselineFacts, ModelFacts, gate)
+    own = {name: gate_type(name, numbers) for name in numbers if not numbers[name].keys() <= set(NUMBERS)}
+    usual = [name for name in numbers if name not in own]
+    gate = gate_type(usual[0], numbers)
+    kinds = (Document, BaselineFacts, ModelFacts, gate, *own.values())
     _, parts = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
-    told = {Document: Verdict, gate: GateResult}
+    told = {Document: Verdict, **dict.fromkeys((gate, *own.values()), GateResult)}
+    late = {key for name in own for key in numbers[name]} - set(NUMBERS)  # a gate that did not judge may not tell them
     dataclasses = {kind.__name__: kind for kind in (*kinds, FrameCount, CauseFound, Skipped, *_records(numbers))}
     for name, kind in dataclasses.items():
         part = parts[name]
         part.pop("title", None)
         part["additionalProperties"] = kind in (BaselineFacts, ModelFacts)
         if not part["additionalProperties"]:
-            part["required"] = list(part["properties"])
+            part["required"] = [key for key in part["properties"] if kind not in own.values() or key not in late]
         part.pop("description", None)
         for field, said in described(told.get(kind, kind)).items():
             if field in part["properties"] and "$ref" not in part["properties"][field]:
@@ -40,7 +41,7 @@ def published() -> dict[str, Any]:
     document = parts.pop(Document.__name__)
     parts["gate"] = parts.pop(gate.__name__)
     properties = document["properties"]
-    known = {name: {"$ref": "#/$defs/gate"} for name in _USUAL}
+    known = {name: {"$ref": f"#/$defs/{own[name].__name__ if name in own else 'gate'}"} for name in numbers}
     properties["gates"] |= {"properties": known, "additionalProperties": False}
     properties["baseline"], properties["model"] = ({"$ref": f"#/$defs/{kind.__name__}"} for kind in kinds[1:3])
     judged = {"gates": {"minProperties": 1}} | {

@@ -328,13 +328,15 @@ class EmbeddingGate(Gate):
         require("lengths", lengths, np.float64, (levels,))
         require("scales", scales, np.float32, (levels, sketches.shape[-1]))
         require("null_counts", counts, np.int64, (levels,))
+        known = len(null_scores) if null_scores.ndim == 1 else 0
+        if not ((counts > 0) & (counts <= known)).all():  # or their sum could run over
+            raise DamagedError("holds null_counts that are not those of its null_scores")
         require("null_scores", null_scores, np.float64, (int(counts.sum()),))
         if (null_scores < 0).any() or (null_scores > 1).any():
             raise DamagedError("holds null_scores outside 0 to 1")
         sound = (
             (np.diff(sketches.astype(np.float32), axis=1) >= 0).all()
             and (scales > 0).all()
-            and (counts > 0).all()
             and (lengths > 0).all()
             and (np.diff(lengths) > 0).all()
             and lengths[-1] <= episodes.longest

@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Meta
 
 from sentinel_edge.causes import Cause
+from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.samples import Sample
 from sentinel_edge.footage.triplets import make_triplet
 from sentinel_edge.footage.window import Recorder, Window, at_once
@@ -133,6 +134,7 @@ class PerformanceNormal(Normal):
     """
 
     known: KnownPerformance
+    needs_records = False
 
     def judge(self, window: Window, episodes: Episodes, settings: Settings) -> GateResult:  # noqa: ARG002
         """Judge a window by how well its triplets were interpolated; NOT_JUDGED where that cannot be told."""
@@ -212,6 +214,7 @@ class PerformanceGate(Gate):
     since = 3
     arrays = ("triplet_scores", "triplet_owners", "triplet_strides")
     watches_model = True
+    needs_records = False
     numbers: Mapping[str, Any] = {"deviations": Mapping[str, Number], "triplets": TripletSummary}
 
     def recorder(self, models: Models, normal: Normal | None, *, learning: bool = False) -> Recorder | None:
@@ -264,6 +267,8 @@ def _triplets(window: Window) -> Triplets:
 
 def _learned(windows: Sequence[Window]) -> KnownPerformance:
     made_by = {window.made_by.get(NAME, "") for window in windows}
+    if len(made_by) > 1:
+        raise SentinelError("the footage was interpolated by more than one model; expected one: learn it again")
     return learn_performance(
         [_triplets(window) for window in windows], [window.samples for window in windows], next(iter(made_by), "")
     )

@@ -1,7 +1,7 @@
 """The model's own performance: whether it interpolates this window worse than it ever did when nothing was wrong.
 
 One-sided: a model that does better is no drift. What is normal is measured on the baseline as in `calibration` and
-`quality`. Every episode leaves what its triplets scored (see `interpolation_score`). Every stretch of as many triplets
+`quality`. Every episode leaves what its triplets scored (see `networks.score`). Every stretch of as many triplets
 as the window has, and no longer than it, is taken as if it were the window: by how much does it stay behind the other
 episodes that come nearest to it? The largest such shortfall, a quarter as much again or more and a just visible step,
 is what is tolerated.

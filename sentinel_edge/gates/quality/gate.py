@@ -96,9 +96,6 @@ class QualityNormal(Normal):
 
     def judge(self, window: Window, episodes: Episodes, settings: Settings) -> GateResult:  # noqa: ARG002
         """Judge a window by its picture."""
-        if NAME not in window.records:
-            reason = "no picture was measured; expected frames, not embeddings alone"
-            return GateResult(Status.NOT_JUDGED, None, TOLERATED, reason)
         assessment = self._assessed(window)
         if assessment is None:
             frames = len(window)
@@ -227,10 +224,8 @@ class QualityGate(Gate):
         """See `Gate.recorder`."""
         return QualityRecorder()
 
-    def learn(self, windows: Sequence[Window], episodes: Episodes) -> QualityNormal | None:
+    def learn(self, windows: Sequence[Window], episodes: Episodes) -> QualityNormal:
         """See `Gate.learn` and `learning.learn_quality`."""
-        if any(NAME not in window.records for window in windows):
-            return None
         return QualityNormal(learn_quality([window.records[NAME] for window in windows], episodes.samples))
 
     def unpack(self, packed: Packed, episodes: Episodes) -> QualityNormal:
