@@ -18,6 +18,7 @@ from tests.command import do_without
 from tests.material.windows import EMBEDDING, read
 
 DATA = Path(__file__).parent / "data"
+HARD_CLIPS = Path(__file__).parent / "footage" / "clips"
 PAST = DATA / "campus-past.mp4"
 INCOMING = DATA / "campus-incoming.mp4"
 

@@ -17,7 +17,7 @@ from sentinel_edge.footage.decoding import Unreadable, VideoReader, _decoder_pro
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.footage.samples import SampleReader
 from sentinel_edge.footage.sampling import EvenSample
-from tests.conftest import DATA, INCOMING
+from tests.conftest import DATA, HARD_CLIPS, INCOMING
 
 
 def picture(path: Path, value: int = 100) -> Path:
@@ -46,6 +46,11 @@ def test_every_video_and_every_folder_of_pictures_is_a_clip_in_natural_order(tmp
         (".", ["top.png"]),
     ]
     assert [entry.name for entry in footage.ignored] == ["notes.txt"]
+
+
+def test_the_sample_is_its_camera_and_nothing_else() -> None:
+    """The benchmarks, the export and its reference read the whole folder."""
+    assert [clip.name for clip in find_clips(DATA)] == ["campus-incoming.mp4", "campus-past.mp4"]
 
 
 def test_a_loop_of_symbolic_links_ends(tmp_path: Path) -> None:
@@ -199,6 +204,7 @@ def test_time_goes_forward_whatever_the_time_stamps_say(
         def release(self) -> None:
             """Nothing to release."""
 
+    assert not _decoder_problem(), "proven once a process, which has to be before the decoder is another"
     monkeypatch.setattr(cv2, "VideoCapture", Capture)
     with VideoReader(INCOMING) as video:
         found = [(at, int(frame[0, 0, 0])) for at, frame in video]
@@ -316,7 +322,7 @@ def test_the_unreadable_share_of_thinned_footage_is_that_of_the_whole(
 @pytest.mark.parametrize("clip", ["h264.mp4", "mpeg2.ts"])
 def test_interlaced_video_is_read_as_its_decoder_shows_it(clip: str) -> None:
     """Some OpenCV give back memory that nobody wrote to: every frame the same, whatever it holds."""
-    path = DATA / "interlaced" / clip
+    path = HARD_CLIPS / "interlaced" / clip
     with VideoReader(path) as reader:
         frames = [frame.copy() for _, frame in reader]
     shown = read_image(path.with_suffix(".png"))
@@ -367,6 +373,6 @@ def test_a_jpeg_by_another_name_is_a_picture(suffix: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("kept", "suffix"), [("h264.h264", ".264"), ("h264.h264", ".avc.264"), ("mpeg4.m4v", ".m4v")])
 def test_a_raw_stream_by_another_name_is_a_video(kept: str, suffix: str, tmp_path: Path) -> None:
-    (tmp_path / f"a{suffix}").write_bytes((DATA / "resized" / kept).read_bytes())
+    (tmp_path / f"a{suffix}").write_bytes((HARD_CLIPS / "resized" / kept).read_bytes())
     assert [clip.is_video for clip in find_clips(tmp_path)] == [True]
     assert next(iter(SampleReader(find_clips(tmp_path), 5.0))).origin == f"a{suffix}@0.00s"

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel_edge.footage.picture_size import CODECS, Picture, announced_picture
-from tests.conftest import DATA, INCOMING
+from tests.conftest import HARD_CLIPS, INCOMING
 
 CODEC_NAMES = sorted(CODECS)
-SAMPLES = sorted((DATA / "resized").iterdir())
+SAMPLES = sorted((HARD_CLIPS / "resized").iterdir())
 
 
 def packets_of(path: Path) -> tuple[str, list[bytes]]:
@@ -64,7 +64,7 @@ def test_real_footage_announces_its_size() -> None:
 
 
 def test_lengths_in_front_of_units_do_as_well_as_start_codes() -> None:
-    codec, packets = packets_of(DATA / "resized" / "h264.h264")
+    codec, packets = packets_of(HARD_CLIPS / "resized" / "h264.h264")
     units = [unit for unit in packets[0].replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1") if unit]
     prefixed = b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)
     assert announced_picture(prefixed, codec) == announced_picture(packets[0], codec) == Picture(96, 64, (1, 0, 0))

@@ -16,7 +16,7 @@ from sentinel_edge.footage.lossless import encode_png
 from sentinel_edge.footage.samples import SampleReader
 from sentinel_edge.footage.size_guard import SizeGuard
 from sentinel_edge.footage.triplets import read_triplets
-from tests.conftest import DATA, INCOMING
+from tests.conftest import HARD_CLIPS, INCOMING
 
 Frame = NDArray[np.uint8]
 RESIZED = {
@@ -68,7 +68,7 @@ def jpeg(frame: Frame) -> Frame:
 
 @pytest.mark.parametrize(("name", "whole"), RESIZED.items())
 def test_a_video_ends_where_its_picture_changes(name: str, whole: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = DATA / "resized" / name
+    path = HARD_CLIPS / "resized" / name
     with VideoReader(path) as reader:
         found = [(seconds, frame.copy()) for seconds, frame in reader]
         at = reader.seconds + 1 / reader.fps
@@ -116,7 +116,7 @@ def test_broken_packets_before_a_change_do_not_hide_it(tmp_path: Path) -> None:
 def test_a_stream_joined_in_the_middle_ends_at_the_change_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, skipped: int
 ) -> None:
-    whole = (DATA / "resized" / "h264.h264").read_bytes()
+    whole = (HARD_CLIPS / "resized" / "h264.h264").read_bytes()
     second = whole.index(b"\0\0\1\x67", 100)  # the second key frame of the first size
     starts = [index for index in range(100, second) if whole.startswith(b"\0\0\1", index)]
     path = tmp_path / "joined.h264"
@@ -128,7 +128,9 @@ def test_a_stream_joined_in_the_middle_ends_at_the_change_all_the_same(
     assert shown == steps(path) - RESIZED["h264.h264"] > 0
 
 
-@pytest.mark.parametrize("path", [INCOMING, DATA / "interlaced" / "h264.mp4", DATA / "interlaced" / "mpeg2.ts"])
+@pytest.mark.parametrize(
+    "path", [INCOMING, HARD_CLIPS / "interlaced" / "h264.mp4", HARD_CLIPS / "interlaced" / "mpeg2.ts"]
+)
 def test_a_video_that_does_not_change_is_read_as_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert same(frames_of(path), unguarded(monkeypatch, path))
     with VideoReader(path) as reader:
@@ -138,7 +140,7 @@ def test_a_video_that_does_not_change_is_read_as_ever(path: Path, monkeypatch: p
 
 @pytest.mark.parametrize("name", RESIZED)
 def test_what_follows_a_change_counts_as_unreadable_whatever_the_container_promises(name: str) -> None:
-    reader = SampleReader(find_clips(DATA / "resized" / name), 10.0)
+    reader = SampleReader(find_clips(HARD_CLIPS / "resized" / name), 10.0)
     assert len(list(reader)) == RESIZED[name]
     assert [(entry.name, "from 96x64 to 60x44" in entry.reason) for entry in reader.skipped] == [(name, True)]
     lost, expected = reader.unreadable()
@@ -156,13 +158,13 @@ def test_a_change_near_the_end_is_told_however_little_is_lost(tmp_path: Path) ->
 
 def test_triplets_end_at_a_change_and_say_so() -> None:
     skipped: list[Skipped] = []
-    found = list(read_triplets(find_clips(DATA / "resized" / "h264.mp4"), skipped=skipped))
+    found = list(read_triplets(find_clips(HARD_CLIPS / "resized" / "h264.mp4"), skipped=skipped))
     assert len(found) == 3
     assert ["changes from 96x64" in entry.reason for entry in skipped] == [True]
 
 
 def test_packets_end_at_a_change_as_the_frames_do() -> None:
-    survey = survey_packets(DATA / "resized" / "h264.mp4")
+    survey = survey_packets(HARD_CLIPS / "resized" / "h264.mp4")
     assert survey.packets == 5
     assert survey.change == "the picture changes from 96x64 to 60x44 at 0.5 s; what follows cannot be read"
     assert survey_packets(INCOMING).change == ""
