@@ -53,6 +53,7 @@ def test_frames_without_times_are_pictures() -> None:
     assert untimed(se.check(np.stack(sampled), GOLDEN)) == untimed(verdict)
 
 
+@pytest.mark.slow
 def test_a_baseline_of_frames_knows_what_one_of_their_video_knows(tmp_path: Path) -> None:
     by_path, by_frames = se.build_baseline(PAST), se.build_baseline(frames(PAST))
     assert untimed(se.check(INCOMING, by_frames)) == untimed(se.check(INCOMING, by_path))
@@ -187,6 +188,7 @@ def test_whatever_footage_turns_out_to_be_yesterdays_pass_is_gone(source: Any, t
     assert (output / "status").read_text() == "ERROR\n"
 
 
+@pytest.mark.slow
 def test_a_frame_may_be_written_over_by_the_next_one() -> None:
     """As `capture.read(buffer)` does; what is kept of a frame must not be the next one."""
     buffer = np.empty((288, 384, 3), np.uint8)
@@ -236,6 +238,7 @@ def test_evidence_is_of_paths_alone(tmp_path: Path) -> None:
         se.check([BLACK] * 16, GOLDEN, output=tmp_path, evidence=3)
 
 
+@pytest.mark.slow
 def test_the_interpolator_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = []
     real = Interpolator.__init__
