@@ -281,3 +281,27 @@ def test_to_import_the_package_costs_nothing_and_every_name_is_there() -> None:
 def test_the_page_names_what_the_package_offers() -> None:
     page = (ROOT / "docs" / "library.md").read_text()
     assert [name for name in se.__all__ if name not in page] == ["Skipped", "__version__"]
+
+
+@pytest.mark.slow
+def test_the_pages_examples_run(tmp_path: Path) -> None:
+    """In their order, in one program; the camera is a video here."""
+    page = (ROOT / "docs" / "library.md").read_text()
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)).replace("rtsp://camera/stream", str(INCOMING))
+    for name, clip in (("good", PAST), ("today", INCOMING)):
+        (tmp_path / "footage" / name).mkdir(parents=True)
+        (tmp_path / "footage" / name / clip.name).symlink_to(clip)
+    days = np.repeat(np.arange(6), 60)
+    np.save(tmp_path / "days.npy", days)
+    np.save(tmp_path / "embeddings.npy", np.random.default_rng(0).normal(size=(len(days), 32)).astype(np.float32))
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print(verdict.status)"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    first, last = done.stdout.splitlines()
+    assert (first.split()[0], last) == ("PASS", "PASS")
