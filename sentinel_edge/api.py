@@ -18,10 +18,9 @@ from sentinel_edge.baseline.episodes import Piece, Rule
 from sentinel_edge.baseline.file import load_baseline, save_baseline
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Footage, Skipped, find_footage
-from sentinel_edge.footage.given import GivenFrames
 from sentinel_edge.footage.mask import load_mask
 from sentinel_edge.footage.samples import DEFAULT_FPS
-from sentinel_edge.footage.sources import GIVEN, GivenVectors, parts_of, window_of
+from sentinel_edge.footage.sources import GIVEN, parts_of, window_of
 from sentinel_edge.footage.window import Window
 from sentinel_edge.gates.protocol import Models
 from sentinel_edge.networks.embedder import Embedder
@@ -222,21 +221,15 @@ def check(
 
 def _given(source: Any) -> Footage | Window:
     """What a program hands over, to be judged: clips to read, or embeddings as a window."""
-    clips, vectors = _sorted_out(source)
+    clips, vectors = parts_of(source)
     return window_of(vectors, gate_table.DRIFT) if vectors else Footage(Path(GIVEN), tuple(clips))
-
-
-def _sorted_out(source: Any) -> tuple[list[GivenFrames], list[GivenVectors]]:
-    parts = parts_of(source)
-    clips = [part for part in parts if isinstance(part, GivenFrames)]
-    return clips, [part for part in parts if isinstance(part, GivenVectors)]
 
 
 def _footage(source: Source, sensitivity: bool) -> Footage | list[Piece]:
     """What is to be learned from: clips to read, or named windows of embeddings."""
     if isinstance(source, str | Path):
         return find_footage(Path(source))
-    clips, vectors = _sorted_out(source)
+    clips, vectors = parts_of(source)
     if sensitivity:
         raise SentinelError("sensitivity reads footage a second time; expected a path, not what is in memory")
     if not vectors:

@@ -28,8 +28,8 @@ class GivenVectors:
     vectors: Iterable[Any]
 
 
-def parts_of(source: Any) -> list[GivenFrames] | list[GivenVectors]:
-    """What is meant by footage that is no path: clips of frames, or stretches of embeddings.
+def parts_of(source: Any) -> tuple[list[GivenFrames], list[GivenVectors]]:
+    """What is meant by footage that is no path: clips of frames, or stretches of embeddings; the other list is empty.
 
     Args:
         source: Frames, pairs of seconds and a frame, or embeddings, by what the first is; or several of these by name.
@@ -43,7 +43,7 @@ def parts_of(source: Any) -> list[GivenFrames] | list[GivenVectors]:
     vectors = [part for part in parts if isinstance(part, GivenVectors)]
     if bool(clips) == bool(vectors):
         raise SentinelError(f"found {'frames and embeddings' if clips else 'nothing'}; {EXPECTED}")
-    return clips or vectors
+    return clips, vectors
 
 
 def _part(name: str, source: Any) -> GivenFrames | GivenVectors:

@@ -67,14 +67,20 @@ def _write(path: Path, result: Result) -> None:
         raise
 
 
-def plain(value: Any) -> Any:
-    """Dataclasses, enums and tuples as what JSON has; what is not finite as null; numbers as a person reads them."""
+def plain(value: Any, *, null: bool = True) -> Any:
+    """Dataclasses, enums and tuples as what JSON has, numbers as a person reads them.
+
+    Args:
+        value: What is to be written.
+        null: Whether what is not finite becomes null; else it stays, for a strict writer to refuse.
+    """
     if is_dataclass(value):
-        return {entry.name: plain(getattr(value, entry.name)) for entry in fields(value)}
+        return {entry.name: plain(getattr(value, entry.name), null=null) for entry in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
+        return {str(key): plain(entry, null=null) for key, entry in value.items()}
     if isinstance(value, tuple | list):
-        return [plain(entry) for entry in value]
+        return [plain(entry, null=null) for entry in value]
     if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
+        # More digits than a judgement has; a tiny alpha stays what it was.
+        return None if null and not math.isfinite(value) else float(f"{value:.6g}")
     return value

@@ -20,6 +20,7 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Skipped
 from sentinel_edge.storage.files import write_atomically
+from sentinel_edge.storage.result import plain
 
 Share = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
 Count = Annotated[int, Meta(ge=0, description="a whole number from 0")]
@@ -149,7 +150,9 @@ class Verdict:
 
     def to_json(self) -> str:
         """The verdict as one line of strict JSON in ASCII, which any terminal, locale and file can hold."""
-        return json.dumps({"schema_version": SCHEMA_VERSION, **_plain(self)}, allow_nan=False)
+        gates = {name: gate.facts for name, gate in self.gates.items()}
+        facts = plain(self, null=False) | {"gates": plain(gates, null=False)}
+        return json.dumps({"schema_version": SCHEMA_VERSION, **facts}, allow_nan=False)
 
 
 def error_verdict(message: str, started_at: str, **known: Any) -> Verdict:
@@ -233,18 +236,3 @@ def _cannot_write(folder: Path, error: OSError) -> str:
     else:
         advice = "give a folder with room that this user can write"
     return f"cannot write to the output folder {folder} as user {os.getuid()}: {problem}; {advice}"
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses, enums and tuples to what JSON has, numbers as a person reads them."""
-    if isinstance(value, GateResult):
-        return _plain(value.facts)
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, float):
-        return float(f"{value:.6g}")  # more digits than a judgement has; a tiny alpha stays what it was
-    return value
