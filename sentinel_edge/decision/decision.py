@@ -1,8 +1,9 @@
 """What a verdict calls for: nothing, a retraining, or somebody who repairs the camera. Pure: facts in, a decision out.
 
-Not every FAIL is to be learned. What lasts and can be learned (another scene, another light, a worse model) calls for
-retraining. A fault of the camera calls for repair and leaves model and baseline alone, or tomorrow's broken camera
-becomes the new normal. Guards keep a red phone from ringing all day; see `Guards`.
+Not every FAIL is to be learned. What lasts and can be learned (another scene, a worse model) calls for retraining. A
+fault of the camera calls for repair and leaves model and baseline alone, or tomorrow's broken camera becomes the new
+normal; what may be either, a light that changed for good, a person looks at. Guards keep a red phone from ringing all
+day; see `Guards`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,36 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sentinel_edge.causes import Cause
+from sentinel_edge.causes import REMEDIES, Cause, Remedy
 from sentinel_edge.decision.history import Action, Entry
 from sentinel_edge.verdict.verdict import EXIT_CODES, CauseFound, Status, Verdict
-
-
-class Remedy(StrEnum):
-    """What helps against a cause."""
-
-    LEARN = "learn"
-    REPAIR = "repair"
-    LOOK = "look"
-
-
-REMEDIES: Mapping[Cause, Remedy] = {
-    Cause.NOISE: Remedy.REPAIR,
-    Cause.BLUR: Remedy.REPAIR,
-    Cause.MOTION_BLUR: Remedy.REPAIR,
-    Cause.LOW_LIGHT: Remedy.LEARN,
-    Cause.OVER_EXPOSURE: Remedy.LEARN,
-    Cause.OCCLUSION: Remedy.REPAIR,
-    Cause.CAMERA_MOVED: Remedy.REPAIR,
-    Cause.FROZEN: Remedy.REPAIR,
-    Cause.COMPRESSION: Remedy.REPAIR,
-    Cause.COLOR_CAST: Remedy.LEARN,
-    Cause.FOG: Remedy.REPAIR,
-    Cause.SCENE_CHANGE: Remedy.LEARN,
-    Cause.PERFORMANCE: Remedy.LEARN,
-    Cause.UNKNOWN: Remedy.LOOK,
-}
-"""A light that lasts can be learned; a light that does not is held back by `Guards.fails_needed`."""
 
 
 class Policy(StrEnum):
@@ -183,8 +157,7 @@ def _fault(causes: Sequence[CauseFound], policy: Policy) -> Cause | None:
 def _repair(
     fault: Cause, earlier: Sequence[Entry], guards: Guards, surroundings: Surroundings, now: datetime
 ) -> Decision:
-    unknown = REMEDIES[fault] is Remedy.LOOK
-    title = "Camera needs a look: cause unknown" if unknown else f"Camera needs repair: {fault}"
+    title, why = _told(fault)
     if surroundings.repairs is not None:
         if title in surroundings.repairs:
             return _held("already open", f"{surroundings.repairs[title]} already asks for it ({title})")
@@ -193,8 +166,16 @@ def _repair(
         for entry in earlier
     ):
         return _held("cool-down", f"repair of {fault} was asked for less than {_hours(guards.cooldown)} ago")
-    why = "nothing that can be named, so a person must look" if unknown else f"{fault} is a fault of the camera"
     return Decision(Action.REPAIR, f"{why}; learning it would make it the new normal", title=title)
+
+
+def _told(fault: Cause) -> tuple[str, str]:
+    """What to call a call for repair, and why it is one."""
+    if REMEDIES[fault] is Remedy.REPAIR:
+        return f"Camera needs repair: {fault}", f"{fault} is a fault of the camera"
+    if fault is Cause.UNKNOWN:
+        return "Camera needs a look: cause unknown", "nothing that can be named, so a person must look"
+    return f"Camera needs a look: {fault}", f"{fault} may be the light or a broken camera, so a person must look"
 
 
 def _retrain(

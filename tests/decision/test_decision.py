@@ -8,17 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel_edge.causes import Cause
-from sentinel_edge.decision.decision import (
-    REMEDIES,
-    Guards,
-    Policy,
-    Remedy,
-    Retraining,
-    Surroundings,
-    decide,
-    disagreement,
-)
+from sentinel_edge.causes import REMEDIES, Cause, Remedy
+from sentinel_edge.decision.decision import Guards, Policy, Retraining, Surroundings, decide, disagreement
 from sentinel_edge.decision.history import Action, Entry
 from sentinel_edge.verdict.verdict import EXIT_CODES, Status
 from tests.material.verdicts import BASELINE, made
@@ -59,6 +50,7 @@ def test_every_cause_has_a_remedy() -> None:
     assert set(REMEDIES) == set(Cause)
     faults = {"frozen", "occlusion", "camera_moved", "fog", "blur", "motion_blur", "noise", "compression"}
     assert set(REPAIRED) == faults
+    assert set(LEARNED) == {"scene_change", "performance"}
 
 
 @pytest.mark.parametrize("cause", LEARNED)
@@ -81,6 +73,13 @@ def test_a_fault_among_the_causes_is_never_learned(fault: Cause, learned: Cause)
 def test_what_nobody_can_name_a_person_must_look_at() -> None:
     decision = decide(made(Status.FAIL, (Cause.UNKNOWN,)), (), Guards(), NOTHING_UNDER_WAY, NOW)
     assert (decision.action, decision.title) == (Action.REPAIR, "Camera needs a look: cause unknown")
+
+
+@pytest.mark.parametrize("cause", [Cause.LOW_LIGHT, Cause.OVER_EXPOSURE, Cause.COLOR_CAST])
+def test_a_light_that_may_be_a_broken_exposure_is_looked_at(cause: Cause) -> None:
+    decision = decide(made(Status.FAIL, (cause, Cause.SCENE_CHANGE)), (), Guards(), NOTHING_UNDER_WAY, NOW)
+    assert (decision.action, decision.title) == (Action.REPAIR, f"Camera needs a look: {cause}")
+    assert "a person must look" in decision.reason
 
 
 @pytest.mark.parametrize("cause", Cause)

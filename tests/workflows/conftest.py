@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.heal import half_rate
 from tests.command import ROOT, do_without
 from tests.conftest import INCOMING
 from tests.workflows.fake_github import FakeGitHub
@@ -105,17 +106,23 @@ def damaged(image: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
     return make
 
 
+@pytest.fixture(scope="session")
+def slowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample camera's footage at half its rate: sound pictures, but harder work for the watched model."""
+    return half_rate(INCOMING, tmp_path_factory.mktemp("slowed") / "slowed.avi")
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What real checks left in their output folders, by file name: one that passed, one that failed for its light."""
+    """What real checks left in their output folders, by file name: one that passed, one that can be learned."""
 
     passed: Mapping[str, bytes]
     failed: Mapping[str, bytes]
 
 
 @pytest.fixture(scope="session")
-def recorded(image: str, damaged: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    """A check each of the sample camera's footage, as it is and darkened."""
+def recorded(image: str, slowed: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """A check each of the sample camera's footage, as it is and at half its rate."""
 
     def check(footage: Path, name: str, expected: int) -> dict[str, bytes]:
         output = tmp_path_factory.mktemp(name)
@@ -123,12 +130,12 @@ def recorded(image: str, damaged: Callable[[str], Path], tmp_path_factory: pytes
         in_container(image, "check", volumes=volumes, expected=expected)
         return {file: (output / file).read_bytes() for file in ("status", "verdict.json")}
 
-    return Recorded(check(INCOMING, "passed", 0), check(damaged("low_light"), "failed", 3))
+    return Recorded(check(INCOMING, "passed", 0), check(slowed, "failed", 3))
 
 
 @pytest.fixture(scope="session")
 def drifted_image(other_image: OtherImage, recorded: Recorded) -> str:
-    """An image whose check is always the same real FAIL, a change of light, found in no time."""
+    """An image whose check is always the same real FAIL, one that can be learned, found in no time."""
     return other_image("drifted", f"{REPLAY}; exit 3", recorded.failed)
 
 

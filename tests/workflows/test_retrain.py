@@ -8,7 +8,6 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +88,7 @@ def called(github: FakeGitHub) -> dict[str, str]:
     github.artifacts.add(run.id, "sentinel-footage", {"footage/camera.avi": b"footage"})
     return {
         "drift_score": "0.6578",
-        "causes": "low_light",
+        "causes": "scene_change",
         "monitor_run_id": str(run.id),
         "artifact": "sentinel-footage",
     }
@@ -253,9 +252,9 @@ def test_a_repository_that_lets_no_workflow_open_pull_requests(
 
 
 def test_what_the_monitor_sends_is_what_the_retraining_takes(
-    github: FakeGitHub, workshop: Workshop, damaged: Callable[[str], Path]
+    github: FakeGitHub, workshop: Workshop, slowed: Path
 ) -> None:
-    assert not run_workflow("monitor.yml", github, inputs={"frames": str(damaged("low_light"))}).failed()
+    assert not run_workflow("monitor.yml", github, inputs={"frames": str(slowed)}).failed()
     (dispatch,) = github.dispatches
     result = run_workflow(
         "retrain.yml",
