@@ -28,6 +28,7 @@ CONDITION = np.dtype(
         ("noise", np.float32),
         ("blocks", np.float32),
         ("clipped", np.float32),
+        ("sharp", np.float32),
         ("still_run", np.int32),
         ("still_share", np.float32),
         ("edges", np.float16, (DIRECTIONS, BANDS, BLOCK_COLUMNS)),
@@ -38,6 +39,9 @@ CONDITION = np.dtype(
 )
 """What is kept of a stretch: medians over its frames of what `quality.FRAME_SIGNALS` names; in `still_run` the most
 samples in a row that did not change at all, in `still_share` what share of the frames these are."""
+
+CONDITION_3 = np.dtype([(name, CONDITION[name]) for name in CONDITION.names or () if name != "sharp"])
+"""What files of version 3 and before hold of one."""
 
 Condition = np.void
 """One record of `CONDITION`."""
@@ -120,7 +124,7 @@ def places(name: str) -> slice:
 def sum_up(signals: FrameSignals) -> Condition:
     """The condition of a stretch of frames, (n,), n >= 1."""
     record = np.zeros((), CONDITION)
-    for name in ("noise", "blocks", "clipped", "edges", "fine"):
+    for name in ("noise", "blocks", "clipped", "sharp", "edges", "fine"):
         record[name] = np.median(signals[name], axis=0)
     some = signals[np.linspace(0, len(signals) - 1, min(len(signals), MEDIAN_FRAMES)).astype(int)]
     for name in ("luma", "colour"):
@@ -129,6 +133,15 @@ def sum_up(signals: FrameSignals) -> Condition:
     record["still_run"] = still_run(signals)
     record["still_share"] = record["still_run"] / len(signals)
     return cast("np.void", record[()])
+
+
+def with_sharpness(conditions: Conditions) -> Conditions:
+    """Records of `CONDITION` from those of `CONDITION_3`: how sharp they were is not known, NaN."""
+    known = np.zeros(len(conditions), CONDITION)
+    for name in CONDITION_3.names or ():
+        known[name] = conditions[name]
+    known["sharp"] = np.nan
+    return known
 
 
 def still_run(signals: FrameSignals) -> int:

@@ -27,6 +27,13 @@ LIKELY = 0.6
 UNRELATED = 0.8
 """1 - correlation from which two pictures are of different scenes: views of unrelated ones came to 0.87 to 1.14, the
 same scene with a quarter of it hidden to 0.78."""
+STRANGE, FAR_BELOW = 0.3, 0.1
+"""Share of the lasting edges below which two pictures are of different scenes, if no known condition came so near to
+it: strangers came to 0.26 at most, the same camera to 0.3 even where plants grew over half the picture."""
+FEW_EDGES = 0.2
+"""Share of the blocks that must have lasting edges for these to tell where a camera looks."""
+OVERLAID = 0.5
+"""Share of the blocks with their edges in place in which fine detail was added: something lies over the picture."""
 ALTERED = 0.4
 """1 - correlation from which it is worth the time to look for the same scene, turned or grown."""
 LOOKED_AT = 3
@@ -40,6 +47,8 @@ DRIFTS = 0.5
 """Doublings of contrast lost to scattered light from which it is fog that drifts, not an object."""
 FLAT = 3.0
 """Doublings of contrast lost from which there is no scene left to recognise: capped, drowned or dead, not moved."""
+MIN_HIDDEN = 2
+"""Blocks that a cover hides at least: one may be of something that stands there."""
 UNEVEN = 0.2
 """A smear takes more than this share more of the edges across it than a blur of all directions would."""
 FAINT = 0.1
@@ -69,9 +78,51 @@ def diagnose(assessment: Assessment, known: KnownQuality, *, picture_failed: boo
     if strengths[ranked[0]] < LIKELY:
         if picture_failed:
             return (CauseFound(Cause.UNKNOWN, _unexplained(assessment, known)),)
-        return (CauseFound(Cause.SCENE_CHANGE, _sound(assessment)),)
-    named = [ranked[0], *(cause for cause in ranked[1:MOST_CAUSES] if strengths[cause] > CLEAR)]
-    return tuple(CauseFound(cause, _evidence(cause, assessment, known)) for cause in named)
+        found = (CauseFound(Cause.SCENE_CHANGE, _sound(assessment)),)
+    else:
+        named = [ranked[0], *(cause for cause in ranked[1:MOST_CAUSES] if strengths[cause] > CLEAR)]
+        found = tuple(CauseFound(cause, _evidence(cause, assessment, known)) for cause in named)
+    doubt = _doubt(assessment, known)
+    if doubt and any(cause.kind is Cause.SCENE_CHANGE for cause in found):
+        # What is seen changed, and that the camera is sound cannot be told: not to be learned before somebody looks.
+        return (*found[: MOST_CAUSES - 1], CauseFound(Cause.UNKNOWN, doubt))
+    return found
+
+
+def _doubt(assessment: Assessment, known: KnownQuality) -> str | None:
+    """Why it cannot be told that the camera is sound, or None where its lasting edges and its sharpness say so."""
+    lens = assessment.lens
+    if _under_way(assessment, known) or known.travel > TRAVELS:
+        return None
+    if _elsewhere(assessment):
+        return (
+            f"{_number(100.0 * max(0.0, lens.kept))} % of the lasting edges are where they were: is this that camera's "
+            "baseline, or was the camera turned?"
+        )
+    if -assessment.deviations["sharp"] > CLEAR / 2:
+        return f"fine detail is weaker than it should be beside what is coarse, by {_number(-lens.sharper)} doublings"
+    if lens.hidden.any():
+        share = _number(100.0 * float(lens.hidden.mean()))
+        return f"in {share} % of the picture lasting edges are gone and nothing as sharp took their place"
+    unknown = _changed_in_part(assessment, known) & ~lens.has
+    if unknown.sum() >= MIN_HIDDEN:
+        share = _number(100.0 * float(unknown.mean()))
+        return f"{share} % of the picture changed where it has no lasting edges to tell a cover from the world by"
+    if lens.finer > known.lens.finer:
+        return f"fine detail is stronger beside what is coarse than it ever was, by {_number(lens.finer)} doublings"
+    if lens.overlaid > OVERLAID:
+        return f"fine detail was added all over, in {_number(100.0 * lens.overlaid)} % of what else is as it was"
+    return None
+
+
+def _elsewhere(assessment: Assessment) -> bool:
+    """Whether next to nothing of what lasts is where it was, and no movement of the camera explains that."""
+    lens, change = assessment.lens, assessment.changes
+    if assessment.deviations["moved"] >= CLEAR or change["contrast"] <= -FLAT:
+        return False
+    if lens.shows < FEW_EDGES:
+        return change["unlike"] > UNRELATED
+    return lens.kept < min(STRANGE, lens.usual - FAR_BELOW)
 
 
 def _found_again(assessment: Assessment, known: KnownQuality) -> Assessment:
@@ -96,7 +147,7 @@ def _strengths(assessment: Assessment, known: KnownQuality) -> dict[Cause, float
     moved = deviation["moved"] >= CLEAR
     # Of a camera that is known to be under way medians show no scene to recognise.
     placed = known.travel <= TRAVELS
-    elsewhere = placed and change["unlike"] > UNRELATED and change["contrast"] > -FLAT and not moved
+    elsewhere = placed and _elsewhere(assessment)
     if _under_way(assessment, known) and (faults := _without_a_place(assessment)):
         return faults | frozen
     if elsewhere or _under_way(assessment, known):
@@ -122,9 +173,16 @@ def _strengths(assessment: Assessment, known: KnownQuality) -> dict[Cause, float
             Cause.COLOR_CAST: _colour(assessment, known, veil),
             Cause.CAMERA_MOVED: deviation["moved"],
             # An object hides a part and leaves the rest as it was: what changed everywhere shows in parts as well.
-            Cause.OCCLUSION: 0.0 if moved else max(hidden / HIDDEN_SHARE, cover - max(everywhere.values())),
+            **({} if moved else _in_part(assessment, max(hidden / HIDDEN_SHARE, cover - max(everywhere.values())))),
         }
     )
+
+
+def _in_part(assessment: Assessment, strength: float) -> dict[Cause, float]:
+    """What a change of some places is of: a cover takes their lasting edges and brings nothing sharp in their place."""
+    lens = assessment.lens
+    covers = lens.hidden.sum() >= max(MIN_HIDDEN, lens.gone.sum() / 2) or lens.shows < FEW_EDGES
+    return {Cause.OCCLUSION if covers else Cause.SCENE_CHANGE: strength}
 
 
 def _under_way(assessment: Assessment, known: KnownQuality) -> bool:
@@ -150,8 +208,13 @@ def _hidden(assessment: Assessment, known: KnownQuality) -> float:
 
     Nothing that befalls lens, sensor or encoder does that: of our own failures only what hides a part or moves it.
     """
+    return float(_changed_in_part(assessment, known).mean())
+
+
+def _changed_in_part(assessment: Assessment, known: KnownQuality) -> NDArray[np.bool_]:
+    """Which blocks' light is not what a tone curve over the whole picture makes of it, (`BLOCKS`,)."""
     light = places("light")
-    return float((np.abs(assessment.places[light]) > _tolerances(assessment, known)[light]).mean())
+    return np.abs(assessment.places[light]) > _tolerances(assessment, known)[light]
 
 
 def _part(assessment: Assessment, name: str, amount: float) -> float:
@@ -221,6 +284,9 @@ def _detail(assessment: Assessment, known: KnownQuality) -> dict[Cause, float]:
         # A lens takes most where there is most; an encoder takes what is faint and keeps what is strong.
         found[Cause.COMPRESSION] = max(lost, found[Cause.COMPRESSION])
     else:
+        softer = -assessment.deviations["sharp"]
+        # Light, haze and an emptied place take fine and coarse alike, a lens takes what is fine.
+        lost = 0.0 if softer < CLEAR / 2 and not np.isnan(assessment.lens.sharper) else max(lost, softer)
         found[Cause.MOTION_BLUR if _smear(assessment, known).uneven > UNEVEN else Cause.BLUR] = lost
     return found
 
@@ -311,14 +377,17 @@ _READINGS = {
     "red": _Reading("red", " % of green", _tint(0)),
     "blue": _Reading("blue", " % of green", _tint(1)),
     "saturation": _Reading("strength of colour", _GREY, _spread),
+    "sharp": _Reading(
+        "fine beside coarse detail", " %", lambda conditions: 100.0 * np.exp2(conditions["sharp"].astype(np.float64))
+    ),
     "detail": _Reading(
         "fine detail", _GREY, lambda conditions: conditions["fine"].astype(np.float64).mean(axis=(1, 2))
     ),
 }
 _SPEAKS: dict[Cause, tuple[tuple[str, int], ...]] = {
     Cause.NOISE: (("noise", 1),),
-    Cause.BLUR: (("detail", -1), ("blocks", -1)),
-    Cause.MOTION_BLUR: (("detail", -1), ("blocks", -1)),
+    Cause.BLUR: (("detail", -1), ("sharp", -1), ("blocks", -1)),
+    Cause.MOTION_BLUR: (("detail", -1), ("sharp", -1), ("blocks", -1)),
     Cause.LOW_LIGHT: (("brightness", -1),),
     Cause.OVER_EXPOSURE: (("brightness", 1), ("clipped", 1)),
     Cause.OCCLUSION: (("covered", 1), ("unlike", 1), ("black", -1)),
@@ -336,6 +405,12 @@ def _evidence(cause: Cause, assessment: Assessment, known: KnownQuality) -> str:
         return (
             "the camera itself is under way: within a few frames its picture moves by "
             f"{_number(100.0 * assessment.travel)} % of its size, in the known conditions it stands still"
+        )
+    if cause is Cause.SCENE_CHANGE and not _elsewhere(assessment):
+        lens = assessment.lens
+        return (
+            f"{_told('covered', assessment, known)}; {_number(100.0 * max(0.0, lens.kept))} % of the lasting edges are "
+            f"where they were (at least {_number(100.0 * max(0.0, lens.usual))} % in the known conditions)"
         )
     if cause is Cause.SCENE_CHANGE:
         return (

@@ -28,7 +28,14 @@ from sentinel_edge.gates.protocol import (
     Told,
     too_long,
 )
-from sentinel_edge.gates.quality.condition import CONDITION, MEASURES, WHOLE, longest_still
+from sentinel_edge.gates.quality.condition import (
+    CONDITION,
+    CONDITION_3,
+    MEASURES,
+    WHOLE,
+    longest_still,
+    with_sharpness,
+)
 from sentinel_edge.gates.quality.diagnosis import diagnose
 from sentinel_edge.gates.quality.learning import extend_quality, learn_quality
 from sentinel_edge.gates.quality.normal import (
@@ -36,6 +43,7 @@ from sentinel_edge.gates.quality.normal import (
     FROZEN_SHARE,
     HIDDEN,
     MAX_CONDITIONS,
+    SHARP,
     SUMMARIES,
     Assessment,
     KnownQuality,
@@ -64,6 +72,7 @@ _PLAIN_NAMES = {
     "black": "darkest parts",
     "clipped": "white pixels",
     "detail": "fine detail",
+    "sharp": "sharpness",
 }
 
 
@@ -101,26 +110,29 @@ class QualityNormal(Normal):
             frames = len(window)
             reason = f"too few frames: {frames} readable, expected {MIN_FRAMES} or more; give a longer window"
             return GateResult(Status.ERROR, None, TOLERATED, reason)
-        deviations = assessment.deviations
-        worst = sorted(deviations, key=lambda name: -abs(deviations[name]))
-        outside = [name for name in worst if abs(deviations[name]) > TOLERATED]
+        deviations = assessment.worse
+        worst = sorted(deviations, key=lambda name: -deviations[name])
+        outside = [name for name in worst if deviations[name] > TOLERATED]
         problem = too_long(window.samples, MIN_FRAMES, episodes)
         if problem and not outside:
             return GateResult(Status.ERROR, None, TOLERATED, problem, detail=assessment)
         if outside:
-            named = ", ".join(f"{_plainly(name)} {abs(deviations[name]):.1f}" for name in outside[:NAMED_MEASURES])
+            named = ", ".join(f"{_plainly(name)} {deviations[name]:.1f}" for name in outside[:NAMED_MEASURES])
             count = f"{len(outside)} of {len(deviations)} measures"
             reason = f"{count} outside what is normal: {named} times what is tolerated"
         else:
-            most = f"largest deviation: {_plainly(worst[0])}, {abs(deviations[worst[0]]):.0%} of what is tolerated"
+            most = f"largest deviation: {_plainly(worst[0])}, {deviations[worst[0]]:.0%} of what is tolerated"
             reason = f"the picture is within what is normal ({most})"
+            better = [name for name in assessment.deviations if abs(assessment.deviations[name]) > TOLERATED]
+            if better:
+                reason += f"; better than ever: {', '.join(_plainly(name) for name in better)}"
         names = [episodes.names[int(self.known.owners[position])] for position in assessment.nearest]
         return GateResult(
             Status.FAIL if outside else Status.PASS,
             assessment.score,
             TOLERATED,
             reason,
-            numbers={"deviations": deviations},
+            numbers={"deviations": assessment.deviations},
             reference=tuple(dict.fromkeys(names)),
             detail=assessment,
         )
@@ -176,8 +188,8 @@ class QualityNormal(Normal):
         known, typical = self.known, episodes.typical
         level = known.level(known.pieces(typical))
         whole, summaries = known.tolerances[level][: len(WHOLE)], known.summary_tolerances[level]
-        values = [*whole.tolist(), *summaries.tolist(), FROZEN_SHARE]
-        tolerances = dict(zip((*WHOLE, *SUMMARIES, FROZEN), values, strict=True))
+        values = [*whole.tolist(), *summaries.tolist(), known.lens.softer, FROZEN_SHARE]
+        tolerances = dict(zip((*WHOLE, *SUMMARIES, SHARP, FROZEN), values, strict=True))
         tolerated = {_TOLD[measure][0]: _TOLD[measure][1](value) for measure, value in tolerances.items()}
         heading = f"what the picture of {typical:.0f} samples may differ by from the most similar one known"
         rounded = {measure: round(value, 4) for measure, value in tolerances.items()}
@@ -232,7 +244,12 @@ class QualityGate(Gate):
         """See `Gate.unpack`."""
         conditions, owners, runs, tolerances, summaries = (packed.arrays[name] for name in self.arrays)
         known, levels = (len(array) if array.ndim == 1 else 0 for array in (conditions, runs))
-        require("conditions", conditions, CONDITION, (known,))
+        if conditions.dtype == CONDITION_3:
+            conditions = with_sharpness(conditions)
+        finite = conditions.copy()
+        if conditions.dtype == CONDITION:
+            finite["sharp"][np.isnan(finite["sharp"])] = 0.0  # it is not known of what older versions learned
+        require("conditions", finite, CONDITION, (known,))
         require("owners", owners, np.int64, (known,))
         require("runs", runs, np.int64, (levels,))
         require("tolerances", tolerances, np.float32, (levels, MEASURES))
@@ -293,6 +310,7 @@ _TOLD: dict[str, tuple[str, Callable[[float], str]]] = {
     # A block that is hidden altogether counts `HIDDEN` times.
     "covered": ("hidden", lambda value: f"up to {min(100.0, 100.0 * value / HIDDEN):.0f} % of the picture"),
     "detail": ("fine detail", _between),
+    SHARP: ("sharpness", lambda value: f"{_percent(2.0**-value - 1.0)} against the softest picture of a light like it"),
     FROZEN: (
         "frozen",
         lambda value: f"for up to {100.0 * value:.0f} % of the window longer than any stillness known, doubled",

@@ -25,6 +25,8 @@ from sentinel_edge.gates.quality.condition import (
     resemblance,
 )
 from sentinel_edge.gates.quality.normal import (
+    FACTOR,
+    FACTOR_FEW,
     FROZEN_SHARE,
     MAX_CONDITIONS,
     MAX_PIECES,
@@ -40,8 +42,6 @@ from sentinel_edge.gates.quality.travel import travel
 
 RUNS = (1, 2, 3, 4, 6, 8)
 """Numbers of pieces for which tolerances are measured."""
-FACTOR, FACTOR_FEW = 1.25, 3.0
-"""A tolerance is the largest normal deviation times (1.25 + 3 / m), where m stretches did not overlap."""
 TRUSTED = 4.0
 """Below so many stretches that do not overlap, the tolerance of one piece counts as well."""
 OUTLIER = 6.0

@@ -23,6 +23,8 @@ from sentinel_edge.gates.quality.condition import (
     still_run,
     sum_up,
 )
+from sentinel_edge.gates.quality.lens import KnownLens, Lens, learn_lens, look_through
+from sentinel_edge.gates.quality.neighbourhood import Neighbourhood, learn_neighbourhood
 from sentinel_edge.gates.quality.signals import DIRECTIONS, FrameSignals
 
 MAX_CONDITIONS = 48
@@ -38,11 +40,16 @@ covered: by how many of its own tolerances a block's light or edges differ beyon
 blocks: one that is hidden counts for more than several that are a little unusual.
 detail: fine detail gained or lost, in doublings; blocks weigh by how much detail they have and how steady it is.
 """
+SHARP = "sharp"
 FROZEN = "frozen"
 FROZEN_SHARE = 0.06
 """Share of a window's frames that, repeated in a row beyond what is normal, are a frozen camera. Normal is twice the
 longest run of an episode, or the largest share of one: a camera that never changes does not freeze."""
 FROZEN_FRAMES = 3
+BETTER = {"contrast": 1, "detail": 1, "saturation": 1, "clipped": -1, SHARP: 1}
+"""Measures that one way are of a better picture than ever: told, and never a failure."""
+FACTOR, FACTOR_FEW = 1.25, 3.0
+"""A tolerance is the largest normal deviation times (1.25 + 3 / m), where m stretches did not overlap."""
 SOME_DETAIL = 0.5
 """Grey levels of fine detail with which a block shows half of what befalls all detail."""
 _ORDINARY = 0.5
@@ -85,6 +92,19 @@ class KnownQuality:
         """How much fine detail each block has, (`BLOCKS`,): median over the conditions."""
         return typical_detail(self.conditions)
 
+    @cached_property
+    def neighbourhood(self) -> Neighbourhood:
+        """How much the conditions vary among those like them."""
+        return learn_neighbourhood(self.views, self.owners)
+
+    @cached_property
+    def lens(self) -> KnownLens:
+        """What the conditions tell of the lens, those of episodes without their like left out."""
+        fit = ~np.isin(self.owners, self.outliers)
+        fit = fit if fit.any() else np.ones_like(fit)
+        owners = self.owners[fit]
+        return learn_lens(self.conditions[fit], owners, FACTOR + FACTOR_FEW / len(np.unique(owners)))
+
     def only(self, episodes: Sequence[int]) -> "KnownQuality":
         """What it knows of some of the episodes, given by ascending position; owners are numbered anew."""
         kept = np.isin(self.owners, episodes)
@@ -118,10 +138,11 @@ class Assessment:
         deviations: Of each measure of the whole picture and each summary, by name: in tolerances, signed; beyond 1 is
             outside all that is normal.
         changes: The same in the units of `condition.VISIBLE`; of `covered` the share of blocks beyond their own
-            tolerance, of `detail` doublings, of `frozen` the share of frames that repeated in a row.
+            tolerance, of `detail` and `sharp` doublings, of `frozen` the share of frames that repeated in a row.
         places: The window's deviations of all measures, (`MEASURES`,).
         conditions: The window's pieces.
         nearest: The baseline's condition each piece resembles most.
+        lens: What it tells of the lens and where it looks.
         travel: How far the camera itself is under way (see `travel`): for the causes alone, 0 until it is measured.
     """
 
@@ -130,12 +151,21 @@ class Assessment:
     places: Measures
     conditions: Conditions
     nearest: tuple[int, ...]
+    lens: Lens
     travel: float = 0.0
 
     @property
+    def worse(self) -> dict[str, float]:
+        """How far each measure deviates to where a picture is not better for it, >= 0, in tolerances."""
+        return {
+            name: max(0.0, -value * BETTER[name]) if name in BETTER else abs(value)
+            for name, value in self.deviations.items()
+        }
+
+    @property
     def score(self) -> float:
-        """The largest deviation, in tolerances."""
-        return max(abs(value) for value in self.deviations.values())
+        """The largest of these."""
+        return max(self.worse.values())
 
 
 def assess(signals: FrameSignals, samples: int, known: KnownQuality) -> Assessment:
@@ -153,12 +183,18 @@ def assess(signals: FrameSignals, samples: int, known: KnownQuality) -> Assessme
     level = known.level(pieces)
     tolerances = known.tolerances[level].astype(np.float64)
     summaries = summaries_of(measures, tolerances, known.detail)
+    nearest = tuple(nearest for _, nearest in compared)
+    tolerances = known.neighbourhood.tolerances(nearest, tolerances, FACTOR, FACTOR_FEW)
     still, normal = still_run(signals) / max(1, len(signals)), known.conditions
     unusual = still - max(2.0 * float(normal["still_run"].max()) / max(1, samples), float(normal["still_share"].max()))
     frozen_share = unusual if unusual * len(signals) >= FROZEN_FRAMES else 0.0
-    names = (*WHOLE, *SUMMARIES, FROZEN)
-    found = np.concatenate([measures[: len(WHOLE)], summaries, [frozen_share]])
-    tolerated = np.concatenate([tolerances[: len(WHOLE)], known.summary_tolerances[level], [FROZEN_SHARE]])
+    lens = look_through(conditions, known.lens)
+    names = (*WHOLE, *SUMMARIES, SHARP, FROZEN)
+    sharper = 0.0 if np.isnan(lens.sharper) else lens.sharper
+    found = np.concatenate([measures[: len(WHOLE)], summaries, [sharper, frozen_share]])
+    tolerated = np.concatenate(
+        [tolerances[: len(WHOLE)], known.summary_tolerances[level], [known.lens.softer, FROZEN_SHARE]]
+    )
     changes = dict(zip(names, found.tolist(), strict=True))
     changes["covered"] = float((_local(measures, tolerances) > 1.0).mean())
     changes[FROZEN] = still
@@ -167,7 +203,8 @@ def assess(signals: FrameSignals, samples: int, known: KnownQuality) -> Assessme
         changes=changes,
         places=measures,
         conditions=conditions,
-        nearest=tuple(nearest for _, nearest in compared),
+        nearest=nearest,
+        lens=lens,
     )
 
 

@@ -25,6 +25,7 @@ FRAME_SIGNALS = np.dtype(
         ("blocks", np.float32),
         ("clipped", np.float32),
         ("change", np.float32),
+        ("sharp", np.float32),
         ("edges", np.float32, (DIRECTIONS, BANDS, BLOCK_COLUMNS)),
         ("fine", np.float32, (BANDS, BLOCK_COLUMNS)),
         ("luma", np.uint8, (THUMBNAIL_ROWS, THUMBNAIL_COLUMNS)),
@@ -42,6 +43,8 @@ FRAME_SIGNALS = np.dtype(
 | clipped | share of pixels at white                                                                             |
 | change  | mean absolute difference to the next native frame (of pictures, to the next one), grey levels; NaN   |
 |         | where there is none                                                                                  |
+| sharp   | doublings by which fine detail, what noise makes of it taken away, is stronger than the gradients of  |
+|         | the thumbnail in the same places: light, contrast and haze change both alike, a lens takes fine first |
 | edges   | mean gradient across, down and along both diagonals of a slightly smoothed picture, for each band    |
 |         | and column of blocks: 8 times grey levels a pixel (the diagonals 11 times), at most 255              |
 | fine    | mean absolute Laplacian of the same blocks, grey levels, at most 255                                 |
@@ -63,6 +66,10 @@ _NOISE_FILTER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _NOISE_GAIN = 6.0 * 0.6745
 """What the filter makes of white noise of deviation 1: 6; the median of its absolute value is 0.6745 of that."""
 _GRID = 8
+_FINE_OF_NOISE = 3.0
+"""What a Laplacian makes of white noise of deviation 1: 3.6 on average; less, for what is taken for noise is texture
+too."""
+_LEAST_DETAIL, _SOME_RELIEF = 0.5, 4.0
 
 
 def measure(frame: NDArray[np.uint8], successor: NDArray[np.uint8] | None = None) -> np.void:
@@ -91,9 +98,25 @@ def measure(frame: NDArray[np.uint8], successor: NDArray[np.uint8] | None = None
     small = _halved(small, 4 * THUMBNAIL_ROWS * THUMBNAIL_COLUMNS)
     thumbnail = cv2.resize(small, (THUMBNAIL_COLUMNS, THUMBNAIL_ROWS), interpolation=cv2.INTER_AREA)
     signals["luma"] = cv2.cvtColor(thumbnail, cv2.COLOR_BGR2GRAY)
+    signals["sharp"] = _sharpness(signals)
     signals["colour"] = cv2.resize(thumbnail, (COLOUR_COLUMNS, COLOUR_ROWS), interpolation=cv2.INTER_AREA)
     signals["change"] = np.nan if successor is None else _change(frame, successor)
     return cast("np.void", signals[()])
+
+
+def without_noise(fine: NDArray[np.float64], noise: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """Fine detail beyond what noise makes of it, grey levels."""
+    return np.asarray(np.sqrt(np.maximum(0.0, np.square(fine) - np.square(_FINE_OF_NOISE * noise))))
+
+
+def _sharpness(signals: NDArray[np.void]) -> float:
+    """Fine detail against the relief of the thumbnail, in doublings; places without relief hardly count."""
+    luma = signals["luma"].astype(np.float32)
+    relief = sum(np.abs(cv2.Sobel(luma, cv2.CV_32F, *way)) for way in ((1, 0), (0, 1)))
+    coarse = cv2.resize(relief, (BLOCK_COLUMNS, BANDS), interpolation=cv2.INTER_AREA).astype(np.float64) / 8
+    fine = without_noise(signals["fine"].astype(np.float64), float(signals["noise"]))
+    sharper = np.log2(fine + _LEAST_DETAIL) - np.log2(coarse + _LEAST_DETAIL)
+    return float(np.average(sharper, weights=coarse / (coarse + _SOME_RELIEF) + 1e-9))
 
 
 def _halved(frame: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
