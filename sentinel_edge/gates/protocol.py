@@ -184,6 +184,22 @@ class Normal(ABC):
     def pack(self) -> Packed:
         """What the file keeps; `Gate.unpack` makes the same of it."""
 
+    def anchored(self) -> Self | None:
+        """What it keeps for good of the founding episodes when others come, small; None for nothing.
+
+        A gate that names faults keeps enough to `judge` by and to `explain`: many small steps, each within what was
+        normal so far, must not lead it away. See `Anchors`.
+        """
+        return None
+
+    def vouched(self, window: Window) -> Self:  # noqa: ARG002
+        """An anchor that takes this for normal as well, since a person does; no tolerance is widened by it."""
+        return self
+
+    def changes(self, result: GateResult) -> str:  # noqa: ARG002
+        """What is beyond normal in a result of its own, in a few words, as `fine detail fell by 40 %`."""
+        return ""
+
     def explain(self, window: Window, results: Mapping[str, GateResult]) -> Explanation:  # noqa: ARG002
         """What happened in a window that failed, as this gate sees it, whether or not it was asked to judge.
 
@@ -262,6 +278,29 @@ class Gate(ABC):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """What people vouched for, in a baseline that has grown since: never given up, never widened.
+
+    Attributes:
+        positions: Of the episodes that are never given up, ascending: founding ones, and those whose change somebody
+            accepted.
+        normal: What gates know of the founding episodes and the accepted ones alone, by the gate's name.
+        since: When the baseline was founded, ISO 8601, UTC.
+        drift: How what was added last differed from `normal`, in words; empty for hardly.
+    """
+
+    positions: tuple[int, ...]
+    normal: Mapping[str, Normal] = field(repr=False)
+    since: str
+    drift: str = ""
+
+    @property
+    def month(self) -> str:
+        """Since when, for people: 2026-06."""
+        return self.since[:7]
+
+
 class Known(Protocol):
     """What a judge needs of a baseline."""
 
@@ -272,3 +311,7 @@ class Known(Protocol):
     @property
     def normal(self) -> Mapping[str, Normal]:
         """What each gate knows, by the gate's name."""
+
+    @property
+    def anchors(self) -> Anchors | None:
+        """What it was founded on; None where nothing was added since."""
