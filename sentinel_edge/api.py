@@ -180,7 +180,7 @@ def extend_baseline(
 
 def check(
     source: Source,
-    baseline: Baseline | str | Path,
+    baseline: Baseline | str | Path | None = None,
     *,
     output: str | Path | None = None,
     model: str | Path | None = None,
@@ -198,7 +198,7 @@ def check(
 
     Args:
         source: What to check; see `Source`.
-        baseline: What is normal, or its file.
+        baseline: What is normal, or its file; None for the sample camera's, to try it out.
         output: A folder for `status` and `verdict.json`, as the command line writes them; None writes nothing.
         model: The embedder's ONNX file; None for the one that comes with the package.
         threshold: Share of drifted dimensions above which the verdict is FAIL.
@@ -226,7 +226,7 @@ def check(
         monitor.CheckOptions(
             # What is in memory is looked at, as a path is, only when ERROR is in place.
             incoming=Path(source) if isinstance(source, str | Path) else lambda: _given(source),
-            baseline=baseline if isinstance(baseline, Baseline) else Path(baseline),
+            baseline=baseline if baseline is None or isinstance(baseline, Baseline) else Path(baseline),
             model=None if model is None else Path(model),
             output=None if output is None else Path(output),
             threshold=_number("threshold", threshold, 1.0),

@@ -42,6 +42,7 @@ class Baseline:
         episode_rule: What an episode is, in words (see `episodes`).
         sensitivity: The least severity of each kind of failure that it catches, as measured; None where not even the
             worst is caught. Empty where that was not asked for, or could not be measured.
+        pictures: Whether all of its footage was pictures, which carry no rate.
         camera: Whose it is; empty where nobody said.
         anchors: What it was founded on; None where nothing was added since.
         fingerprint: SHA-256 of the file; empty before it is saved.
@@ -58,6 +59,7 @@ class Baseline:
     created_at: str
     episode_rule: str
     sensitivity: Mapping[str, int | None] = field(default_factory=dict)
+    pictures: bool = False
     camera: str = ""
     anchors: Anchors | None = None
     fingerprint: str = ""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from sentinel_edge import gates
 from sentinel_edge.baseline.baseline import FOUNDING, MAX_ANCHORS, MAX_EPISODES, Baseline
 from sentinel_edge.baseline.episodes import By, Piece, Rule, divide, require_suitable, suitable_rule
@@ -55,6 +57,7 @@ def build_baseline(
     rule = episode or suitable_rule(footage.clips, source)
     read = _read(footage, models, rule, fps=fps, mask=mask, progress=progress)
     facts = {"fps": fps, "mask": mask, "model": card.name, "model_sha256": card.sha256, "camera": camera}
+    facts["pictures"] = not footage.has_video
     pieces, baseline = _learned(read.clips, rule, footage.root, source=source, **facts)
     if sensitivity:
         baseline = _with_sensitivity(baseline, dict(enumerate(pieces)), read, models, progress)
@@ -195,6 +198,7 @@ def extend_baseline(
         created_at=_creation_time(),
         episode_rule=f"{baseline.episode_rule.partition(_MORE)[0]}{_MORE}{told}",
         sensitivity={},
+        pictures=baseline.pictures and not footage.has_video,
         camera=baseline.camera or camera,
         anchors=replace(anchors, positions=tuple(kept.index(position) for position in anchors.positions)),
         fingerprint="",
@@ -247,10 +251,12 @@ class _Read:
 
 
 def _episodes(pieces: Sequence[Piece]) -> Episodes:
+    joined = any(piece.joined > 1 for piece in pieces)
     return Episodes(
         tuple(piece.name for piece in pieces),
         tuple(piece.frames for piece in pieces),
         tuple(piece.window.samples for piece in pieces),
+        float(np.median([piece.window.samples / piece.joined for piece in pieces])) if joined else 0.0,
     )
 
 

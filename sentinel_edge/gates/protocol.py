@@ -43,11 +43,14 @@ class Episodes:
         names: (e,) of each.
         frames: (e,) frames recorded of it.
         samples: (e,) samples they stand for: its length.
+        stretch: Typical length of the stretches that were joined into them, of days for instance, in samples; 0 where
+            each is one, and once it was learned what is normal.
     """
 
     names: tuple[str, ...]
     frames: tuple[int, ...]
     samples: tuple[int, ...]
+    stretch: float = 0.0
 
     def __len__(self) -> int:
         return len(self.names)
@@ -64,11 +67,13 @@ class Episodes:
 
     def only(self, positions: Sequence[int]) -> "Episodes":
         """Some of them, by ascending position."""
-        return Episodes(*(tuple(values[position] for position in positions) for values in self._columns()))
+        names, frames, samples = (tuple(values[position] for position in positions) for values in self._columns())
+        return Episodes(names, frames, samples)
 
     def and_then(self, later: "Episodes") -> "Episodes":
         """These and later ones."""
-        return Episodes(*(one + other for one, other in zip(self._columns(), later._columns(), strict=True)))
+        names, frames, samples = (one + more for one, more in zip(self._columns(), later._columns(), strict=True))
+        return Episodes(names, frames, samples)
 
     def _columns(self) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
         return self.names, self.frames, self.samples

@@ -316,7 +316,7 @@ class EmbeddingGate(Gate):
         """See `Gate.learn` and `calibration.calibrate`."""
         embeddings = [window.records[NAME] for window in windows]
         sketches = np.stack([sketch(frames) for frames in embeddings])
-        return EmbeddingNormal(sketches, calibrate(embeddings, sketches, episodes.samples))
+        return EmbeddingNormal(sketches, calibrate(embeddings, sketches, episodes.samples, episodes.stretch))
 
     def unpack(self, packed: Packed, episodes: Episodes) -> EmbeddingNormal:
         """See `Gate.unpack`."""
@@ -353,8 +353,7 @@ def most_varied(
     """Positions of at most `limit` episodes to keep, ascending, of those known and added ones, from old to new.
 
     Of the two most alike, by distance of mean embeddings, the older goes, until there are few enough: what is rare
-    stays, and what is common is told by its latest example. Anchors, fewer than the limit, stay: of one of them and
-    another episode the other goes.
+    stays, and what is common is told by its latest example. Anchors, fewer than the limit, stay.
     """
     known = normal[NAME]
     assert isinstance(known, EmbeddingNormal)  # noqa: S101  (whatever is learned knows its embeddings)
@@ -364,11 +363,10 @@ def most_varied(
     # Not by a product of matrices, whose last digits could decide between two equal pairs.
     distance = np.array([np.square(centres - one).sum(axis=1) for one in centres])
     distance[np.tril_indices(len(centres))] = np.inf  # a row is an episode, its columns the later ones
-    distance[np.ix_(list(anchors), list(anchors))] = np.inf
+    distance[list(anchors)] = np.inf
     while len(kept) > limit:
-        pair = divmod(int(distance[np.ix_(kept, kept)].argmin()), len(kept))
-        older, newer = (kept[place] for place in pair)
-        kept.remove(newer if older in anchors else older)
+        older = kept[int(distance[np.ix_(kept, kept)].argmin()) // len(kept)]
+        kept.remove(older)
     return kept
 
 
