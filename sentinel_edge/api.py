@@ -12,10 +12,12 @@ import numpy as np
 
 from sentinel_edge import assets, monitor
 from sentinel_edge import gates as gate_table
-from sentinel_edge.baseline.baseline import Baseline
+from sentinel_edge.baseline.baseline import Baseline, camera_problem
 from sentinel_edge.baseline.describe import Description, describe
 from sentinel_edge.baseline.episodes import Piece, Rule
 from sentinel_edge.baseline.file import load_baseline, save_baseline
+from sentinel_edge.baseline.vetting import Finding
+from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Footage, Skipped, find_footage
 from sentinel_edge.footage.mask import load_mask
@@ -58,6 +60,7 @@ def build_baseline(
     model: str | Path | None = None,
     interpolator: str | Path = Watched.CHAMPION,
     sensitivity: bool = False,
+    camera: str = "",
     threads: int | None = None,
     progress: Callable[[int], None] = lambda _: None,
     skipped: Callable[[Skipped], None] = lambda _: None,
@@ -72,6 +75,7 @@ def build_baseline(
         model: The embedder's ONNX file; None for the one that comes with the package.
         interpolator: The model whose performance is watched: `"champion"`, `"none"`, an ONNX file or a registry.
         sensitivity: Whether to measure what failures it catches; reads the footage again, so a path is needed.
+        camera: Whose baseline it is, as verdicts will name it.
         threads: Inference workers; None for one a core.
         progress: Called with the number of frames recorded so far.
         skipped: Called with each file that was passed over, and why.
@@ -83,12 +87,13 @@ def build_baseline(
 
     rule = None if episode is None else Rule.of(episode)
     rate = _rate(fps) or DEFAULT_FPS
+    named = _camera(camera)
     shown = None if mask is None else load_mask(Path(mask))
     footage = _footage(source, sensitivity)
     if not isinstance(footage, Footage):
         if mask is not None or model is not None:
             raise SentinelError("embeddings have neither picture nor model; expected no mask and no model with them")
-        return learning.build_from_windows(footage, GIVEN, episode=rule, fps=rate)
+        return learning.build_from_windows(footage, GIVEN, episode=rule, fps=rate, camera=named)
     made, passed_over = learning.build_baseline(
         footage,
         _models(footage, model, interpolator, threads),
@@ -96,6 +101,7 @@ def build_baseline(
         episode=rule,
         mask=shown,
         sensitivity=sensitivity,
+        camera=named,
         progress=progress,
     )
     for one in passed_over:
@@ -113,11 +119,16 @@ def extend_baseline(
     model: str | Path | None = None,
     interpolator: str | Path = Watched.CHAMPION,
     sensitivity: bool = False,
+    accept: Iterable[str] = (),
+    camera: str = "",
+    found: Callable[[Finding], None] = lambda _: None,
     threads: int | None = None,
     progress: Callable[[int], None] = lambda _: None,
     skipped: Callable[[Skipped], None] = lambda _: None,
 ) -> Baseline:
     """Teach a baseline further normal footage; the old footage is not needed, and the old baseline stays as it is.
+
+    The footage is judged by the old baseline first, and a fault of the camera, or what may be one, is not learned.
 
     Args:
         baseline: What is known so far.
@@ -128,17 +139,21 @@ def extend_baseline(
         model: As for `build_baseline`; it must be the one that made the baseline.
         interpolator: As for `build_baseline`.
         sensitivity: As for `build_baseline`, measured on the new footage.
+        accept: Causes that are sound all the same and meant to be normal, as `"low_light"`.
+        camera: Only to make sure that it is the baseline's own; of one without a name, its name from now on.
+        found: Called with what each new episode shows, and all of them together.
         threads: As for `build_baseline`.
         progress: As for `build_baseline`.
         skipped: As for `build_baseline`.
 
     Raises:
-        SentinelError: The footage is too short or cannot be read, the model is another one, or what is new would blind
-            the baseline.
+        SentinelError: The footage is too short, cannot be read or shows a fault, model or camera are other ones, or
+            what is new would blind the baseline.
     """
     from sentinel_edge.baseline import learning  # noqa: PLC0415  (a check does without)
 
     rule = None if episode is None else Rule.of(episode, least=1)
+    accepted, named = _causes(accept), _camera(camera)
     shown = None if mask is None else load_mask(Path(mask))
     footage = _footage(source, sensitivity)
     if not isinstance(footage, Footage):
@@ -148,7 +163,15 @@ def extend_baseline(
     if shown:
         baseline.require_mask(shown)
     grown, passed_over = learning.extend_baseline(
-        baseline, footage, models, episode=rule, sensitivity=sensitivity, progress=progress
+        baseline,
+        footage,
+        models,
+        episode=rule,
+        sensitivity=sensitivity,
+        accept=accepted,
+        camera=named,
+        found=found,
+        progress=progress,
     )
     for one in passed_over:
         skipped(one)
@@ -157,7 +180,7 @@ def extend_baseline(
 
 def check(
     source: Source,
-    baseline: Baseline | str | Path,
+    baseline: Baseline | str | Path | None = None,
     *,
     output: str | Path | None = None,
     model: str | Path | None = None,
@@ -175,7 +198,7 @@ def check(
 
     Args:
         source: What to check; see `Source`.
-        baseline: What is normal, or its file.
+        baseline: What is normal, or its file; None for the sample camera's, to try it out.
         output: A folder for `status` and `verdict.json`, as the command line writes them; None writes nothing.
         model: The embedder's ONNX file; None for the one that comes with the package.
         threshold: Share of drifted dimensions above which the verdict is FAIL.
@@ -203,7 +226,7 @@ def check(
         monitor.CheckOptions(
             # What is in memory is looked at, as a path is, only when ERROR is in place.
             incoming=Path(source) if isinstance(source, str | Path) else lambda: _given(source),
-            baseline=baseline if isinstance(baseline, Baseline) else Path(baseline),
+            baseline=baseline if baseline is None or isinstance(baseline, Baseline) else Path(baseline),
             model=None if model is None else Path(model),
             output=None if output is None else Path(output),
             threshold=_number("threshold", threshold, 1.0),
@@ -261,6 +284,20 @@ def _known_gates(asked: Iterable[str]) -> tuple[str, ...]:
     if not names or not all(name in gate_table.names() for name in names):
         raise SentinelError(f"gates is {asked!r}; expected names of {', '.join(gate_table.names())}")
     return names
+
+
+def _causes(named: Iterable[str]) -> tuple[Cause, ...]:
+    causes = (named,) if isinstance(named, str) else tuple(named)
+    if not all(cause in list(Cause) for cause in causes):
+        raise SentinelError(f"accept is {named!r}; expected causes of {', '.join(Cause)}")
+    return tuple(map(Cause, causes))
+
+
+def _camera(name: str) -> str:
+    problem = camera_problem(name) if name else None
+    if problem:
+        raise SentinelError(f"camera is {name!r}; expected {problem}")
+    return name
 
 
 def _number(name: str, value: float, most: float) -> float:

@@ -5,6 +5,8 @@ from pathlib import Path
 from sentinel_edge.errors import SentinelError
 
 PACKAGE = Path(__file__).parent
+SAMPLE = "campus-past.mp4"
+"""The footage of the sample camera, which the golden baseline is learned from: no other camera is judged by it."""
 
 
 def _root() -> Path:

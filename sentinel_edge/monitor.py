@@ -19,6 +19,7 @@ from sentinel_edge.promotion.watched import Watched, watched_interpolator
 from sentinel_edge.verdict.evidence_frames import EvidenceFrames, remove_evidence
 from sentinel_edge.verdict.verdict import (
     MAX_LISTED,
+    SAMPLE_USED,
     FrameCount,
     Verdict,
     VerdictFiles,
@@ -33,7 +34,7 @@ class CheckOptions:
     Attributes:
         incoming: An image folder, a video, or a folder of either; or what gives footage at hand, or a window that was
             recorded elsewhere.
-        baseline: The golden baseline, or its file.
+        baseline: The golden baseline, or its file; None for the one that comes with the package, the sample camera's.
         model: The embedder's ONNX file, its card beside it; None for the one that comes with the package.
         output: Folder for `status` and `verdict.json`; None writes nothing.
         threshold: A drift score above it is FAIL.
@@ -48,7 +49,7 @@ class CheckOptions:
     """
 
     incoming: Path | Callable[[], Footage | Window]
-    baseline: Path | Baseline
+    baseline: Path | Baseline | None
     model: Path | None = None
     output: Path | None = None
     threshold: float = gates.SETTINGS["threshold"]
@@ -89,7 +90,7 @@ def check(
         "threshold": options.threshold,
         "alpha": options.alpha,
         "incoming": _named(options.incoming),
-        "baseline": {"path": _named(options.baseline)},
+        "baseline": {"path": _named(options.baseline or assets.default_baseline())},
         "model": {"path": str(options.model or "")},
     }
     if files:
@@ -120,8 +121,10 @@ def _judge(
     options: CheckOptions, known: dict[str, Any], started_at: str, progress: Callable[[int], None]
 ) -> tuple[Verdict, EvidenceFrames]:
     incoming = find_footage(options.incoming) if isinstance(options.incoming, Path) else options.incoming()
-    baseline = load_baseline(options.baseline) if isinstance(options.baseline, Path) else options.baseline
-    known["baseline"] = _describe_baseline(known["baseline"]["path"], baseline)
+    given = options.baseline or assets.default_baseline()
+    baseline = load_baseline(given) if isinstance(given, Path) else given
+    sample = options.baseline is None and baseline.source == assets.SAMPLE
+    known["baseline"] = _describe_baseline(known["baseline"]["path"], baseline, sample=sample)
     asked = _asked(options)
     if isinstance(incoming, Footage):
         clips, ignored = incoming.clips, incoming.ignored
@@ -138,7 +141,12 @@ def _judge(
     drift = judgement.gates.get(gates.DRIFT)
     verdict = Verdict(
         status=judgement.status,
-        message="; ".join(f"{name} gate: {gate.reason}" for name, gate in judgement.gates.items()),
+        message="; ".join(
+            [
+                *([SAMPLE_USED] if sample else []),
+                *(f"{name} gate: {one.reason}" for name, one in judgement.gates.items()),
+            ]
+        ),
         drift_score=drift.score if drift else None,
         gates=judgement.gates,
         causes=judgement.causes,
@@ -201,9 +209,11 @@ def _count(window: Window, ignored: tuple[Skipped, ...]) -> FrameCount:
     )
 
 
-def _describe_baseline(path: str, baseline: Baseline) -> dict[str, Any]:
+def _describe_baseline(path: str, baseline: Baseline, *, sample: bool) -> dict[str, Any]:
     return {
         "path": path,
+        "camera": baseline.camera,
+        "sample": sample,
         "sha256": baseline.fingerprint,
         "source": baseline.source,
         "created_at": baseline.created_at,

@@ -14,19 +14,20 @@ refuse() {
 
 sample=tests/data/campus-incoming.mp4
 sabotage=
+sample_golden=baseline/golden.npz
 golden=$BASELINE
 [[ $FRAMES$WATCHED$BASELINE != *$'\n'* ]] || refuse "frames or baseline hold a line break; expected one path"
 case $FRAMES in
   sample)
     incoming=$sample
-    golden=
+    golden=$sample_golden
     ;;
   sabotage:*)
     sabotage=${FRAMES#sabotage:}
     incoming=$WATCHED
     if [[ -z $WATCHED || $WATCHED == sample ]]; then
       incoming=$sample
-      golden=
+      golden=$sample_golden
     fi
     ;;
   artifact:*)

@@ -6,12 +6,23 @@ from dataclasses import dataclass, field, replace
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.decoding import PREPROCESSING
 from sentinel_edge.footage.mask import Mask
-from sentinel_edge.gates.protocol import Episodes, Normal
+from sentinel_edge.gates.protocol import Anchors, Episodes, Normal
 from sentinel_edge.networks.embedder import Embedder
 
 REBUILD = "build it again with `sentinel-edge baseline`"
 MAX_EPISODES = 20
-"""Keeps the file under 2 MB: 20 episodes x 32 quantiles x 1280 dimensions x 2 bytes = 1.6 MB, 0.2 MB of pictures."""
+"""Keeps the file under 2 MB: 20 episodes x 32 quantiles x 1280 dimensions x 2 bytes = 1.6 MB, 0.3 MB of pictures."""
+FOUNDING, MAX_ANCHORS = 8, 12
+"""Episodes never given up: of the founding ones, and with those whose change somebody accepted later."""
+MAX_CAMERA = 64
+"""Characters of a camera's name."""
+
+
+def camera_problem(name: str) -> str | None:
+    """Why a text is no name for a camera, or None: it stands in titles, tables and lines of outputs."""
+    if len(name) <= MAX_CAMERA and name.isprintable() and name and name == " ".join(name.split()):
+        return None
+    return f"1 to {MAX_CAMERA} printable characters, with single spaces between words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,9 @@ class Baseline:
         episode_rule: What an episode is, in words (see `episodes`).
         sensitivity: The least severity of each kind of failure that it catches, as measured; None where not even the
             worst is caught. Empty where that was not asked for, or could not be measured.
+        pictures: Whether all of its footage was pictures, which carry no rate.
+        camera: Whose it is; empty where nobody said.
+        anchors: What it was founded on; None where nothing was added since.
         fingerprint: SHA-256 of the file; empty before it is saved.
     """
 
@@ -45,6 +59,9 @@ class Baseline:
     created_at: str
     episode_rule: str
     sensitivity: Mapping[str, int | None] = field(default_factory=dict)
+    pictures: bool = False
+    camera: str = ""
+    anchors: Anchors | None = None
     fingerprint: str = ""
 
     @property
@@ -70,13 +87,14 @@ class Baseline:
     def only(self, positions: Sequence[int]) -> "Baseline":
         """The baseline of some of its episodes, at least one, in ascending order of their positions.
 
-        What they alone know goes; what was measured on all of them stays. For telling what a window of an episode
-        looks like to a baseline that does not know it.
+        What they alone know goes, and the anchors; what was measured on all of them stays. For telling what a window of
+        an episode looks like to a baseline that does not know it.
         """
         return replace(
             self,
             episodes=self.episodes.only(positions),
             normal={name: normal.only(positions) for name, normal in self.normal.items()},
+            anchors=None,
         )
 
     def require_compatible(self, embedder: Embedder, fps: float | None) -> None:
@@ -116,6 +134,18 @@ class Baseline:
             raise SentinelError(
                 f"the embeddings have {found} dimensions, the baseline's {self.dimensions}; expected those of the same "
                 f"model, or {REBUILD}"
+            )
+
+    def require_camera(self, name: str) -> None:
+        """Refuse another camera than the baseline's own; an empty name is of none in particular.
+
+        Raises:
+            SentinelError: What both are.
+        """
+        if name and self.camera and name != self.camera:
+            raise SentinelError(
+                f"the baseline is of camera {self.camera!r}, the footage of {name!r}; expected the same: is this that "
+                "camera's baseline?"
             )
 
     def require_mask(self, mask: Mask) -> None:

@@ -49,14 +49,18 @@ class Description:
         created_at: ISO 8601, UTC.
         sha256: Of the file.
         model: Name and checksum of the model that made it.
+        camera: Whose it is; empty where nobody said.
         fps: Samples a second of video.
         episodes_by: What an episode is.
         mask: The share of the picture that is looked at; None where nothing is left out.
         shortest_window: In samples.
         longest_window: In samples.
-        shortest_window_s: Of video, in seconds.
-        longest_window_s: Of video, in seconds.
+        shortest_window_s: Of video, in seconds; None of a baseline of pictures, which carry no rate.
+        longest_window_s: Likewise.
         episodes: In order of time, or of adding.
+        anchors: How many episodes are never given up; 0 where nothing was added since it was founded.
+        founded: When it was, ISO 8601, UTC.
+        drift: How what was added last differs from what it was founded on; empty for hardly.
         weaknesses: What to know before relying on it.
         sensitivity: What it catches, by kind of failure; empty where that was not measured.
         gates: What each gate tells of what it takes for normal, by its name.
@@ -66,14 +70,18 @@ class Description:
     created_at: str
     sha256: str
     model: str
+    camera: str
     fps: float
     episodes_by: str
     mask: float | None
     shortest_window: int
     longest_window: int
-    shortest_window_s: float
-    longest_window_s: float
+    shortest_window_s: float | None
+    longest_window_s: float | None
     episodes: tuple[EpisodeLine, ...]
+    anchors: int
+    founded: str
+    drift: str
     weaknesses: tuple[str, ...]
     sensitivity: dict[str, Caught]
     gates: Mapping[str, Told]
@@ -94,20 +102,25 @@ def describe(baseline: Baseline) -> Description:
     """What a baseline holds and how sensitive it is."""
     episodes = baseline.episodes
     shortest, longest = int(np.ceil(baseline.shortest)), int(episodes.longest)
+    pictures, anchors = baseline.pictures, baseline.anchors
     rows = zip(episodes.names, episodes.frames, episodes.samples, strict=True)
     return Description(
         source=baseline.source,
         created_at=baseline.created_at,
         sha256=baseline.fingerprint,
         model=f"{baseline.model}, sha256 {baseline.model_sha256[:12]}",
+        camera=baseline.camera,
         fps=baseline.fps,
         episodes_by=baseline.episode_rule,
         mask=None if baseline.mask is None else round(baseline.mask.visible_share, 3),
         shortest_window=shortest,
         longest_window=longest,
-        shortest_window_s=round(shortest / baseline.fps, 1),
-        longest_window_s=round(longest / baseline.fps, 1),
+        shortest_window_s=None if pictures else round(shortest / baseline.fps, 1),
+        longest_window_s=None if pictures else round(longest / baseline.fps, 1),
         episodes=tuple(EpisodeLine(*row, position in baseline.outliers) for position, row in enumerate(rows)),
+        anchors=len(anchors.positions) if anchors else 0,
+        founded=anchors.since if anchors else baseline.created_at,
+        drift=anchors.drift if anchors else "",
         weaknesses=baseline.weaknesses,
         sensitivity={kind: _caught(kind, least) for kind, least in baseline.sensitivity.items()},
         gates={name: normal.describe(episodes) for name, normal in baseline.normal.items()},
@@ -120,18 +133,25 @@ def as_text(description: Description) -> str:
     mask = (
         "none, all of the picture is looked at" if told.mask is None else f"{told.mask:.0%} of the picture is looked at"
     )
-    seconds = f"{_duration(told.shortest_window_s)} to {_duration(told.longest_window_s)}"
+    windows, rate = f"{told.shortest_window} to {told.longest_window} pictures", "pictures, each of which is a sample"
+    if told.shortest_window_s is not None and told.longest_window_s is not None:
+        seconds = f"{_duration(told.shortest_window_s)} to {_duration(told.longest_window_s)}"
+        windows = f"{told.shortest_window} to {told.longest_window} samples (of video {seconds})"
+        rate = f"{told.fps:g} samples a second of video"
+    grown = {"anchors": f"{told.anchors} episodes, never given up", "since then": told.drift or "hardly a change"}
     lines = aligned(
         {
+            **({"camera": told.camera} if told.camera else {}),
             "source": told.source,
             "made": told.created_at,
             "sha256": told.sha256[:12],
             "model": told.model,
-            "rate": f"{told.fps:g} samples a second of video",
+            "rate": rate,
             "mask": mask,
-            "windows": f"{told.shortest_window} to {told.longest_window} samples (of video {seconds})",
+            "windows": windows,
             **{name: value for gate in told.gates.values() for name, value in gate.rows.items()},
             "episodes by": told.episodes_by,
+            **({"founded": told.founded, **grown} if told.anchors else {}),
         }
     )
     width = max(len(one_line(episode.name)) for episode in told.episodes)

@@ -97,10 +97,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A named stretch of footage: a clip before it is cut or joined, an episode afterwards."""
+    """A named stretch of footage: a clip before it is cut or joined, an episode afterwards; how many were joined."""
 
     name: str
     window: Window
+    joined: int = 1
 
     @property
     def frames(self) -> int:
@@ -240,7 +241,7 @@ def _join_short(pieces: Sequence[Piece]) -> list[Piece]:
 def _joined(pieces: Sequence[Piece]) -> Piece:
     first, last = pieces[0], pieces[-1]
     name = first.name if len(pieces) == 1 else f"{first.name} … {last.name}"
-    return Piece(name, join([piece.window for piece in pieces]))
+    return Piece(name, join([piece.window for piece in pieces]), sum(piece.joined for piece in pieces))
 
 
 def _clock(origins: Sequence[str], root: str, rule: Rule) -> list[datetime]:

@@ -16,18 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge import gates
-from sentinel_edge.baseline.baseline import MAX_EPISODES, REBUILD, Baseline
+from sentinel_edge.baseline.baseline import MAX_ANCHORS, MAX_EPISODES, REBUILD, Baseline, camera_problem
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.mask import Mask
-from sentinel_edge.gates.protocol import MIN_EPISODES, Episodes, Gate, Normal, Packed
+from sentinel_edge.gates.protocol import MIN_EPISODES, Anchors, Episodes, Gate, Normal, Packed
 from sentinel_edge.sabotage.corruptions import KINDS, SEVEREST
 from sentinel_edge.storage.arrays import DamagedError
 from sentinel_edge.storage.files import read_limited, save
 
 FORMAT = "sentinel-edge baseline"
-FIRST_VERSION, FORMAT_VERSION, NAMED_GATES = 2, 3, 4
+FIRST_VERSION, FORMAT_VERSION, NAMED_GATES, ANCHORED = 2, 3, 4, 5
 """The oldest that can still be read; the one that is written where just the gates of that version know something
-(`Gate.since`); and the one that names its gates, for any others."""
+(`Gate.since`); the one that names its gates, for any others; and the one that holds anchors, of what has grown."""
+ANCHOR = "anchor_"
+"""What the names of the anchors' arrays begin with: a part of their own."""
 MAX_FILE_BYTES = 64 * 2**20
 MAX_SHOWN = 80
 MAX_SAMPLES = 10**12
@@ -50,11 +52,13 @@ def save_baseline(baseline: Baseline, path: str | Path) -> None:
     """
     packed = {name: normal.pack() for name, normal in baseline.normal.items()}
     usual = {gate.name for gate in gates.GATES if gate.since <= FORMAT_VERSION}
-    entries = {
+    entries: dict[str, Any] = {
         "format": FORMAT,
-        "version": FORMAT_VERSION if usual == packed.keys() else NAMED_GATES,
+        "version": ANCHORED if baseline.anchors else FORMAT_VERSION if usual == packed.keys() else NAMED_GATES,
         "created_at": baseline.created_at,
         "source": baseline.source,
+        **({"camera": baseline.camera} if baseline.camera else {}),
+        **({"pictures": True} if baseline.pictures else {}),
         "model": {"name": baseline.model, "sha256": baseline.model_sha256},
         "preprocessing": baseline.preprocessing,
         "fps": baseline.fps,
@@ -66,8 +70,16 @@ def save_baseline(baseline: Baseline, path: str | Path) -> None:
     }
     for one in packed.values():
         entries |= one.header
-    if entries["version"] == NAMED_GATES:
+    if entries["version"] >= NAMED_GATES:
         entries["gates"] = list(packed)
+    anchored = {name: normal.pack() for name, normal in baseline.anchors.normal.items()} if baseline.anchors else {}
+    if baseline.anchors:
+        told = {
+            "since": baseline.anchors.since,
+            "episodes": baseline.anchors.positions,
+            "drift": baseline.anchors.drift,
+        }
+        entries["anchors"] = told | {"gates": {name: one.header for name, one in anchored.items()}}
     header = {name: entries[name] for name in dict.fromkeys((*_HEADER_ORDER, *entries)) if name in entries}
     arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     mask = baseline.mask.pack() if baseline.mask else np.zeros(0, np.uint8)
@@ -75,6 +87,7 @@ def save_baseline(baseline: Baseline, path: str | Path) -> None:
         if name == _MASK_BEFORE:
             arrays["mask"] = mask
         arrays[name] = array
+    arrays |= {f"{ANCHOR}{name}": array for one in anchored.values() for name, array in one.arrays.items()}
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **(arrays | {"mask": mask}))
     save(Path(path), content.getvalue(), "baseline", "give a file in a folder this user can write")
@@ -122,12 +135,13 @@ def _parse(content: bytes) -> Baseline:
             raise DamagedError("has no header, so it is not a baseline file")
         header = json.loads(bytes(archive["header"]).decode())
         version = header.get("version")
-        if header.get("format") != FORMAT or version not in range(FIRST_VERSION, NAMED_GATES + 1):
+        if header.get("format") != FORMAT or version not in range(FIRST_VERSION, ANCHORED + 1):
             raise DamagedError(
                 f"has format {_shown(header.get('format'))} version {_shown(version)}; expected {FORMAT!r} version "
-                f"{FIRST_VERSION} to {NAMED_GATES}"
+                f"{FIRST_VERSION} to {ANCHORED}"
             )
         expected = {"header", "mask"} | {name for gate in _gates(header) for name in gate.arrays}
+        expected |= {f"{ANCHOR}{name}" for gate in _anchored(header) for name in gate.arrays}
         if set(archive.files) != expected or len(archive.files) != len(expected):
             raise DamagedError(f"holds {sorted(archive.files)}; expected {sorted(expected)}")
         arrays = {name: archive[name] for name in sorted(expected - {"header"})}
@@ -159,6 +173,9 @@ def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) ->
         created_at=str(header["created_at"]),
         episode_rule=str(header["episode"]),
         sensitivity={_kind(kind): _severity(least) for kind, least in header["sensitivity"].items()},
+        pictures=header.get("pictures") is True,
+        camera=_camera(header),
+        anchors=_anchors(header, arrays, episodes),
         fingerprint=fingerprint,
     )
 
@@ -174,6 +191,38 @@ def _gates(header: Any) -> list[Gate]:
             f"is of gates {_shown(named)}; expected {gates.DRIFT} and others of {', '.join(gates.names())}"
         )
     return [gate for gate in gates.GATES if gate.name in named]
+
+
+def _anchored(header: Any) -> list[Gate]:
+    """The gates that keep anchors in a file."""
+    if header["version"] < ANCHORED:
+        return []
+    named = header["anchors"]["gates"]
+    return [gate for gate in _gates(header) if gate.name in named]
+
+
+def _anchors(header: Any, arrays: Mapping[str, NDArray[Any]], episodes: Episodes) -> Anchors | None:
+    if header["version"] < ANCHORED:
+        return None
+    told, normal = header["anchors"], dict[str, Normal]()
+    for gate in _anchored(header):
+        own = {name: arrays[f"{ANCHOR}{name}"] for name in gate.arrays}
+        found = gate.unpack(Packed(told["gates"][gate.name], own), episodes)
+        if found is not None:
+            normal[gate.name] = found
+    positions = tuple(int(position) for position in told["episodes"])
+    if sorted({*positions}) != list(positions) or not all(0 <= one < len(episodes) for one in positions):
+        raise DamagedError("contradicts itself (the positions of its anchors are out of order)")
+    if len(positions) > MAX_ANCHORS:
+        raise DamagedError(f"holds {len(positions)} anchors; expected at most {MAX_ANCHORS}")
+    return Anchors(positions, normal, str(told["since"]), str(told["drift"]))
+
+
+def _camera(header: Any) -> str:
+    name = str(header.get("camera", ""))
+    if name and camera_problem(name):
+        raise DamagedError(f"is of a camera called {_shown(name)}; expected {camera_problem(name)}")
+    return name
 
 
 def _episodes(header: Any) -> Episodes:

@@ -2,21 +2,25 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from sentinel_edge import gates
-from sentinel_edge.baseline.baseline import MAX_EPISODES, Baseline
+from sentinel_edge.baseline.baseline import FOUNDING, MAX_ANCHORS, MAX_EPISODES, Baseline
 from sentinel_edge.baseline.episodes import By, Piece, Rule, divide, require_suitable, suitable_rule
 from sentinel_edge.baseline.sensitivity import measure_sensitivity
+from sentinel_edge.baseline.vetting import Finding, require_sound, vet
+from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Footage, Skipped
 from sentinel_edge.footage.decoding import PREPROCESSING
 from sentinel_edge.footage.mask import Mask
 from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.footage.window import Recorder, read_window, require_readable
-from sentinel_edge.gates.protocol import MIN_EPISODES, MIN_FRAMES, Episodes, Models
+from sentinel_edge.gates.protocol import MIN_EPISODES, MIN_FRAMES, Anchors, Episodes, Models
 
 
 def build_baseline(
@@ -27,6 +31,7 @@ def build_baseline(
     episode: Rule | None = None,
     mask: Mask | None = None,
     sensitivity: bool = False,
+    camera: str = "",
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[Baseline, list[Skipped]]:
     """Embed normal footage, episode by episode, and calibrate on it.
@@ -38,6 +43,7 @@ def build_baseline(
         episode: What an episode is; None for what suits the footage (see `episodes`).
         mask: What of the picture is left out, here and in every check.
         sensitivity: Whether to measure what failures it catches, which reads parts of the footage again.
+        camera: Whose baseline it is; empty for nobody's in particular.
         progress: Called with the number of frames embedded so far.
 
     Returns:
@@ -50,15 +56,17 @@ def build_baseline(
     source, card = footage.name, models.embedder.card
     rule = episode or suitable_rule(footage.clips, source)
     read = _read(footage, models, rule, fps=fps, mask=mask, progress=progress)
-    pieces, baseline = _learned(
-        read.clips, rule, footage.root, source=source, fps=fps, mask=mask, model=card.name, model_sha256=card.sha256
-    )
+    facts = {"fps": fps, "mask": mask, "model": card.name, "model_sha256": card.sha256, "camera": camera}
+    facts["pictures"] = not footage.has_video
+    pieces, baseline = _learned(read.clips, rule, footage.root, source=source, **facts)
     if sensitivity:
         baseline = _with_sensitivity(baseline, dict(enumerate(pieces)), read, models, progress)
     return baseline, read.skipped
 
 
-def build_from_windows(clips: Sequence[Piece], source: str, *, episode: Rule | None = None, fps: float) -> Baseline:
+def build_from_windows(
+    clips: Sequence[Piece], source: str, *, episode: Rule | None = None, fps: float, camera: str = ""
+) -> Baseline:
     """Learn from what was recorded elsewhere, by nobody knows which model.
 
     Args:
@@ -66,12 +74,14 @@ def build_from_windows(clips: Sequence[Piece], source: str, *, episode: Rule | N
         source: Their name together.
         episode: What an episode is; None for each stretch where there are three or more, else equal parts.
         fps: Samples a second, as far as there were any.
+        camera: Whose baseline it is.
 
     Raises:
         SentinelError: There is too little.
     """
     rule = episode or Rule(By.FILE if len(clips) >= MIN_EPISODES else By.COUNT)
-    return _learned(clips, rule, source, source=source, fps=fps, mask=None, model="given", model_sha256="")[1]
+    facts = {"fps": fps, "mask": None, "model": "given", "model_sha256": "", "camera": camera}
+    return _learned(clips, rule, source, source=source, **facts)[1]
 
 
 def _learned(
@@ -115,13 +125,19 @@ def extend_baseline(
     *,
     episode: Rule | None = None,
     sensitivity: bool = False,
+    accept: Collection[Cause] = (),
+    camera: str = "",
+    found: Callable[[Finding], None] = lambda _: None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[Baseline, list[Skipped]]:
     """Teach a baseline further normal footage, without the footage it was made from.
 
-    The new footage becomes further episodes, after those there are. When there are then more than `MAX_EPISODES`, of
-    the two whose mean embeddings are most alike the older one is given up, its conditions with it, until there are no
-    more: what is rare stays, and what is common is told by its latest example.
+    The new footage is judged first, by the baseline as it is: what shows a fault of the camera, or what may be one, is
+    refused unless that cause is accepted. It becomes further episodes, after those there are. When there are then more
+    than `MAX_EPISODES`, of the two whose mean embeddings are most alike the older one is given up, its conditions with
+    it, until there are no more: what is rare stays, and what is common is told by its latest example. Anchors are never
+    given up: the `FOUNDING` most varied of the episodes there were before anything was added, and episodes whose fault
+    was accepted, the latest of them where there are more than `MAX_ANCHORS`.
 
     What each gate takes for normal is learned again from what the file holds and the new footage. Model, rate,
     preprocessing and mask are the baseline's own. What it catches is unknown again unless it is measured.
@@ -134,16 +150,20 @@ def extend_baseline(
         episode: What an episode is; None for what suits: each clip where there are three or more, the days of dated
             pictures, else parts as long as the known episodes are.
         sensitivity: Whether to measure, on the new footage, what failures it catches.
+        accept: Causes that are not refused.
+        camera: Whose footage it is; empty for the baseline's own camera.
+        found: Called with what each new episode shows, and all of them together, before anything is refused.
         progress: Called with the number of frames embedded so far.
 
     Returns:
         A new baseline, and what was passed over.
 
     Raises:
-        SentinelError: The model is another one, the footage has less than one episode, too much of it cannot be
-            read, or its names do not tell the times to cut it by.
+        SentinelError: The model or the camera is another one, the footage has less than one episode, shows a fault,
+            too much of it cannot be read, or its names do not tell the times to cut it by.
     """
     baseline.require_compatible(models.embedder, None)
+    baseline.require_camera(camera)
     source = footage.name
     rule = episode or suitable_rule(footage.clips, source)
     read = _read(footage, models, rule, fps=baseline.fps, mask=baseline.mask, progress=progress)
@@ -156,12 +176,17 @@ def extend_baseline(
             f"{footage.root} gives {read.frames} readable samples; expected at least one episode of {MIN_FRAMES}: give "
             "more footage"
         )
+    findings = vet(baseline, added)
+    for finding in findings:
+        found(finding)
+    require_sound(findings, accept)
     known = len(baseline.episodes)
     names = list(baseline.episodes.names)
     for piece in added:
         names.append(_unused(piece.name, names))
     every = replace(baseline.episodes.and_then(_episodes(added)), names=tuple(names))
-    kept = gates.thinned(baseline.normal, [piece.window for piece in added], MAX_EPISODES)
+    anchors = _anchors(baseline, findings, len(added))
+    kept = gates.thinned(baseline.normal, [piece.window for piece in added], MAX_EPISODES, anchors.positions)
     old, new = [position for position in kept if position < known], [added[p - known] for p in kept if p >= known]
     episodes, windows = every.only(kept), [piece.window for piece in new]
     extended = replace(
@@ -173,11 +198,37 @@ def extend_baseline(
         created_at=_creation_time(),
         episode_rule=f"{baseline.episode_rule.partition(_MORE)[0]}{_MORE}{told}",
         sensitivity={},
+        pictures=baseline.pictures and not footage.has_video,
+        camera=baseline.camera or camera,
+        anchors=replace(anchors, positions=tuple(kept.index(position) for position in anchors.positions)),
         fingerprint="",
     )
     if sensitivity:
         extended = _with_sensitivity(extended, dict(enumerate(new, start=len(old))), read, models, progress)
     return extended, read.skipped
+
+
+def _anchors(baseline: Baseline, findings: Sequence[Finding], added: int) -> Anchors:
+    """What is never given up, new episodes with an accepted fault among it; positions count the new ones."""
+    known = baseline.anchors or Anchors(
+        positions=tuple(gates.thinned(baseline.normal, [], FOUNDING)),
+        normal={name: one for name, normal in baseline.normal.items() if (one := normal.anchored())},
+        since=baseline.created_at,
+    )
+    normal, positions = dict(known.normal), list(known.positions)
+    for number, finding in enumerate(findings[:added]):
+        if finding.faults:
+            positions.append(len(baseline.episodes) + number)
+            normal = {name: one.vouched(finding.window) for name, one in normal.items()}
+    founding, later = positions[:FOUNDING], positions[FOUNDING:]
+    last = findings[-1].window  # all of it
+    results = {name: one.judge(last, baseline.episodes, {}) for name, one in normal.items()}
+    return Anchors(
+        positions=(*founding, *later[-(MAX_ANCHORS - FOUNDING) :]),
+        normal=normal,
+        since=known.since,
+        drift=", ".join(told for name, result in results.items() if (told := normal[name].changes(result))),
+    )
 
 
 _MORE = "; more added by "
@@ -200,10 +251,12 @@ class _Read:
 
 
 def _episodes(pieces: Sequence[Piece]) -> Episodes:
+    joined = any(piece.joined > 1 for piece in pieces)
     return Episodes(
         tuple(piece.name for piece in pieces),
         tuple(piece.frames for piece in pieces),
         tuple(piece.window.samples for piece in pieces),
+        float(np.median([piece.window.samples / piece.joined for piece in pieces])) if joined else 0.0,
     )
 
 

@@ -130,6 +130,9 @@ def _paired(rest: list[str], known: Mapping[str, Option], command: str) -> list[
             raise UsageError(f"unknown option {shown} for {command}; expected {expected}")
         else:
             pairs.append((typed[shown], value if equals else _following(shown, known[typed[shown]], rest)))
+    for name in {name for name, one in known.items() if one.several}.intersection(dict(pairs)):
+        texts = ",".join(value for other, value in pairs if other == name)
+        pairs = [*(pair for pair in pairs if pair[0] != name), (name, texts)]
     for name, value in pairs:
         if name == place and alone not in (None, value):
             raise UsageError(f"{alone!r} stands alone and --{dashed(name)} is {value!r}; expected one of them")

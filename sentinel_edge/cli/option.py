@@ -31,6 +31,7 @@ class Option:
             of the other options.
         environment: Whether a variable speaks for it where nothing was typed.
         position: Whether its value may stand without its name.
+        several: Whether it may be typed more than once: the texts count as one, with commas between.
         needed: What is expected where it is missing; a path if this says nothing.
     """
 
@@ -40,6 +41,7 @@ class Option:
     limits: tuple[Any, ...] | Callable[[Mapping[str, Any]], tuple[Any, ...]] = ()
     environment: bool = True
     position: bool = False
+    several: bool = False
     needed: str = ""
 
     @property

@@ -65,6 +65,7 @@ class Outcome:
         drift_score: The check's.
         threshold: The check's.
         causes: The check's.
+        camera: The check's.
         remarks: What else a person should know: a history that was lost.
     """
 
@@ -73,6 +74,7 @@ class Outcome:
     drift_score: float | None
     threshold: float | None
     causes: tuple[str, ...]
+    camera: str
     remarks: tuple[str, ...]
 
     @property
@@ -87,6 +89,7 @@ class Outcome:
             "reason": one_line(self.decision.reason),
             "guard": self.decision.guard,
             "title": self.decision.title,
+            "camera": self.camera,
         }
 
 
@@ -110,6 +113,7 @@ def answer(options: DecideOptions, now: datetime | None = None) -> Outcome:
         entry.drift_score,
         entry.threshold,
         tuple(map(str, entry.causes)),
+        entry.camera,
         (history.lost,) if history.lost else (),
     )
     _withdraw(options.output)
@@ -181,6 +185,7 @@ def _entry(path: Path, verdict: Verdict | None, decision: Decision, now: datetim
         baseline=str(verdict.baseline.get("sha256", "")),
         drift_score=verdict.drift_score,
         threshold=verdict.threshold,
+        camera=verdict.camera,
     )
 
 

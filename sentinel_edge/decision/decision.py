@@ -82,7 +82,7 @@ class Decision:
         action: What is called for.
         reason: One line for a person.
         guard: The guard that held a call back; empty where none did.
-        title: Of a call for repair; the same fault gives the same title.
+        title: Of a call for repair; the same fault of the same camera gives the same title.
     """
 
     action: Action
@@ -123,6 +123,8 @@ def decide(  # noqa: PLR0911  (each guard is one way out, in the order in which 
     if verdict.status is Status.PASS:
         return Decision(Action.NONE, "PASS: nothing to do")
     causes = [found.kind for found in verdict.causes]
+    if verdict.baseline.get("sample"):
+        return _held("sample", "it was judged by the sample camera's baseline; give the camera's own with --baseline")
     if not guards.connected:
         return _held("switched off", "the red phone is switched off")
     if guards.maintenance_until and now < guards.maintenance_until:
@@ -141,7 +143,7 @@ def decide(  # noqa: PLR0911  (each guard is one way out, in the order in which 
         return _held("k of n", f"{of}; {guards.fails_needed} of {guards.of_last} are needed")
     fault = _fault(verdict.causes, guards.policy)
     if fault is not None:
-        return _repair(fault, earlier, guards, surroundings, now)
+        return _repair(fault, verdict.camera, earlier, guards, surroundings, now=now)
     return _retrain(causes, earlier, guards, surroundings, now)
 
 
@@ -155,27 +157,31 @@ def _fault(causes: Sequence[CauseFound], policy: Policy) -> Cause | None:
 
 
 def _repair(
-    fault: Cause, earlier: Sequence[Entry], guards: Guards, surroundings: Surroundings, now: datetime
+    fault: Cause, camera: str, earlier: Sequence[Entry], guards: Guards, surroundings: Surroundings, *, now: datetime
 ) -> Decision:
-    title, why = _told(fault)
+    title, why = _told(fault, camera)
     if surroundings.repairs is not None:
         if title in surroundings.repairs:
             return _held("already open", f"{surroundings.repairs[title]} already asks for it ({title})")
     elif any(
-        entry.action is Action.REPAIR and fault in entry.causes and now - entry.time < guards.cooldown
+        entry.action is Action.REPAIR
+        and entry.camera == camera
+        and fault in entry.causes
+        and now - entry.time < guards.cooldown
         for entry in earlier
     ):
         return _held("cool-down", f"repair of {fault} was asked for less than {_hours(guards.cooldown)} ago")
     return Decision(Action.REPAIR, f"{why}; learning it would make it the new normal", title=title)
 
 
-def _told(fault: Cause) -> tuple[str, str]:
+def _told(fault: Cause, camera: str) -> tuple[str, str]:
     """What to call a call for repair, and why it is one."""
+    which = f"Camera {camera}" if camera else "Camera"
     if REMEDIES[fault] is Remedy.REPAIR:
-        return f"Camera needs repair: {fault}", f"{fault} is a fault of the camera"
+        return f"{which} needs repair: {fault}", f"{fault} is a fault of the camera"
     if fault is Cause.UNKNOWN:
-        return "Camera needs a look: cause unknown", "nothing that can be named, so a person must look"
-    return f"Camera needs a look: {fault}", f"{fault} may be the light or a broken camera, so a person must look"
+        return f"{which} needs a look: cause unknown", "nothing that can be named, so a person must look"
+    return f"{which} needs a look: {fault}", f"{fault} may be the light or a broken camera, so a person must look"
 
 
 def _retrain(

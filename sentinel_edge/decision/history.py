@@ -55,6 +55,7 @@ class Entry:
         baseline: Checksum of the baseline it was judged by; failures against another one do not count with these.
         drift_score: The embedding gate's score; None where it gave none.
         threshold: Of the drift score; None where there was no verdict.
+        camera: Whose footage it was; empty where that is not known.
     """
 
     check: Sha256
@@ -66,6 +67,7 @@ class Entry:
     baseline: Annotated[str, fitting("[0-9a-f]*", "a checksum")]
     drift_score: Amount | None
     threshold: Amount | None
+    camera: str = ""
 
     def __post_init__(self) -> None:
         if self.drift_score is not None and self.threshold is None:

@@ -54,7 +54,9 @@ def job_summary(
     lines += [f"> {_text(remark)}" for remark in remarks]
     if verdict is not None:
         lines += ["", *_found(verdict), "", *_seen(verdict)]
-    lines += ["", *_before(history)]
+    # Cameras may share a history; what one saw says nothing of another.
+    others = [] if verdict is None else [entry for entry in history if entry.camera not in ("", verdict.camera)]
+    lines += ["", *_before([entry for entry in history if entry not in others])]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -93,7 +95,8 @@ def _found(verdict: Verdict) -> list[str]:
 
 def _seen(verdict: Verdict) -> list[str]:
     frames = verdict.frames
-    facts = [f"{frames.judged} of {frames.sampled} sampled frames judged"]
+    facts = [f"camera {_code(verdict.camera)}"] if verdict.camera else []
+    facts += [f"{frames.judged} of {frames.sampled} sampled frames judged"]
     if frames.skipped_count:
         facts.append(f"{frames.skipped_count} passed over")
     if "source" in verdict.baseline:

@@ -3,6 +3,7 @@
 Bounded in memory whatever its length, its gaps accounted for.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ WINDOW_LIMIT = 2000
 """Frames kept of a window; a longer one is thinned evenly."""
 MAX_UNREADABLE = 0.25
 """Share of unreadable samples above which footage cannot stand for what the camera saw."""
+_IN_VIDEO = re.compile(r"@\d+(\.\d+)?s$")
 Tag = TypeVar("Tag")
 
 
@@ -96,6 +98,11 @@ class Window:
 
     def __len__(self) -> int:
         return len(self.origins)
+
+    @property
+    def pictures(self) -> bool:
+        """Whether it is of pictures alone, which carry no frame rate: no origin tells a time in a video."""
+        return not any(_IN_VIDEO.search(origin) for origin in self.origins)
 
     def part(self, start: int, stop: int) -> "Window":
         """Frames `start` up to `stop` as a window of their own; see `take`."""

@@ -1,5 +1,8 @@
 """The judge: a window against a baseline. Pure: records in, each gate's result and the causes out. It names no gate.
 
+A baseline that has grown is judged by twice: what it would pass, but what differs by a fault from the episodes it was
+founded on, fails, however small the steps were that led there. What differs from them otherwise is told.
+
 The status is FAIL when any gate fails. Where the window or the baseline cannot support a judgement the answer is ERROR
 with the reason, never a guess. A gate that has nothing to judge by on sound footage leaves it to the others and says
 so; alone, that is ERROR.
@@ -8,9 +11,9 @@ so; alone, that is ERROR.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from sentinel_edge.causes import Cause
+from sentinel_edge.causes import REMEDIES, Cause, Remedy
 from sentinel_edge.footage.window import Window
-from sentinel_edge.gates.protocol import TOLERATED, Known, Settings
+from sentinel_edge.gates.protocol import TOLERATED, Known, Normal, Settings
 from sentinel_edge.verdict.verdict import CauseFound, GateResult, Status
 
 DRIFTED_FRAMES = 5
@@ -52,18 +55,40 @@ def judge(
     """
     asked = tuple(baseline.normal if gates is None else gates)
     results = {name: _result(name, window, baseline, settings or {}) for name in asked}
+    normal = dict(baseline.normal)
+    if baseline.anchors:
+        for name, anchor in baseline.anchors.normal.items():
+            if name in results and results[name].status is Status.PASS:
+                results[name] = _anchored(name, anchor, window, results[name], baseline)
+                if results[name].status is Status.FAIL:
+                    normal[name] = anchor
     if [result.status for result in results.values()] == [Status.NOT_JUDGED]:
         results = {name: replace(result, status=Status.ERROR) for name, result in results.items()}
     found = {result.status for result in results.values()}
     status = next((one for one in (Status.FAIL, Status.ERROR, Status.PASS) if one in found), Status.ERROR)
     if status is not Status.FAIL:
         return Judgement(status, results)
-    told = [normal.explain(window, results) for normal in baseline.normal.values()]
+    told = [one.explain(window, results) for one in normal.values()]
     causes = tuple(cause for one in told for cause in one.causes)
     if not causes:
         failed = next(result for result in results.values() if result.status is Status.FAIL)
         causes = (CauseFound(Cause.UNKNOWN, failed.reason),)
     return Judgement(status, results, causes, next((one.furthest for one in told if one.furthest), ()))
+
+
+def _anchored(name: str, anchor: Normal, window: Window, passed: GateResult, baseline: Known) -> GateResult:
+    """What becomes of a gate's PASS when the window is held against what the baseline was founded on.
+
+    A change that nobody can name is no fault here: over the years a scene becomes unlike what it was.
+    """
+    found = anchor.judge(window, baseline.episodes, {})
+    if found.status is not Status.FAIL or baseline.anchors is None:
+        return passed
+    causes = [cause.kind for cause in anchor.explain(window, {name: found}).causes]
+    told = f"{anchor.changes(found)} since {baseline.anchors.month}"
+    if all(REMEDIES[cause] is Remedy.LEARN or cause is Cause.UNKNOWN for cause in causes):
+        return replace(passed, reason=f"{passed.reason}; {told}")
+    return replace(found, reason=f"{told}, in steps of which each was learned ({found.reason})", reference=())
 
 
 def _result(name: str, window: Window, baseline: Known, settings: Settings) -> GateResult:

@@ -43,11 +43,14 @@ class Episodes:
         names: (e,) of each.
         frames: (e,) frames recorded of it.
         samples: (e,) samples they stand for: its length.
+        stretch: Typical length of the stretches that were joined into them, of days for instance, in samples; 0 where
+            each is one, and once it was learned what is normal.
     """
 
     names: tuple[str, ...]
     frames: tuple[int, ...]
     samples: tuple[int, ...]
+    stretch: float = 0.0
 
     def __len__(self) -> int:
         return len(self.names)
@@ -64,11 +67,13 @@ class Episodes:
 
     def only(self, positions: Sequence[int]) -> "Episodes":
         """Some of them, by ascending position."""
-        return Episodes(*(tuple(values[position] for position in positions) for values in self._columns()))
+        names, frames, samples = (tuple(values[position] for position in positions) for values in self._columns())
+        return Episodes(names, frames, samples)
 
     def and_then(self, later: "Episodes") -> "Episodes":
         """These and later ones."""
-        return Episodes(*(one + other for one, other in zip(self._columns(), later._columns(), strict=True)))
+        names, frames, samples = (one + more for one, more in zip(self._columns(), later._columns(), strict=True))
+        return Episodes(names, frames, samples)
 
     def _columns(self) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
         return self.names, self.frames, self.samples
@@ -184,6 +189,22 @@ class Normal(ABC):
     def pack(self) -> Packed:
         """What the file keeps; `Gate.unpack` makes the same of it."""
 
+    def anchored(self) -> Self | None:
+        """What it keeps for good of the founding episodes when others come, small; None for nothing.
+
+        A gate that names faults keeps enough to `judge` by and to `explain`: many small steps, each within what was
+        normal so far, must not lead it away. See `Anchors`.
+        """
+        return None
+
+    def vouched(self, window: Window) -> Self:  # noqa: ARG002
+        """An anchor that takes this for normal as well, since a person does; no tolerance is widened by it."""
+        return self
+
+    def changes(self, result: GateResult) -> str:  # noqa: ARG002
+        """What is beyond normal in a result of its own, in a few words, as `fine detail fell by 40 %`."""
+        return ""
+
     def explain(self, window: Window, results: Mapping[str, GateResult]) -> Explanation:  # noqa: ARG002
         """What happened in a window that failed, as this gate sees it, whether or not it was asked to judge.
 
@@ -262,6 +283,29 @@ class Gate(ABC):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """What people vouched for, in a baseline that has grown since: never given up, never widened.
+
+    Attributes:
+        positions: Of the episodes that are never given up, ascending: founding ones, and those whose change somebody
+            accepted.
+        normal: What gates know of the founding episodes and the accepted ones alone, by the gate's name.
+        since: When the baseline was founded, ISO 8601, UTC.
+        drift: How what was added last differed from `normal`, in words; empty for hardly.
+    """
+
+    positions: tuple[int, ...]
+    normal: Mapping[str, Normal] = field(repr=False)
+    since: str
+    drift: str = ""
+
+    @property
+    def month(self) -> str:
+        """Since when, for people: 2026-06."""
+        return self.since[:7]
+
+
 class Known(Protocol):
     """What a judge needs of a baseline."""
 
@@ -272,3 +316,7 @@ class Known(Protocol):
     @property
     def normal(self) -> Mapping[str, Normal]:
         """What each gate knows, by the gate's name."""
+
+    @property
+    def anchors(self) -> Anchors | None:
+        """What it was founded on; None where nothing was added since."""

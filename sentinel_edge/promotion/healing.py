@@ -82,8 +82,9 @@ class Outcome:
 
     Attributes:
         outcome: `promoted`; `refreshed` where the champion stays and the baseline learned the new normal; `blinded`
-            where a refreshed baseline passed damaged footage, or failed what is normal now; or, where nothing is to be
-            changed, the step that said no: `refused` by the offline gate, `rolled back` by the canary, `undecided`
+            where a refreshed baseline passed damaged footage, or failed what is normal now; `withheld` where the
+            baseline refused the footage, for a fault of the camera for instance; or, where nothing is to be changed,
+            the step that said no: `refused` by the offline gate, `rolled back` by the canary, `undecided`
             where there was too little footage for either.
         found: Each step's result, by name.
     """
@@ -122,7 +123,10 @@ def heal(request: Request, say: Callable[[str], None]) -> Outcome:
         if performance["status"] != "PASS":
             return Outcome(ended, found)
     say("baseline: the new normal is added")
-    found["refresh"] = refresh = _refresh(request.baseline, request.normal or new, canary, registry, output)
+    baseline, refusal = _grown(request.baseline, request.normal or new, registry, output)
+    if refusal:
+        return Outcome("withheld", found | {"refusal": refusal})
+    found["refresh"] = refresh = _refreshed(baseline, canary, registry, output)
     for name, one in refresh.items():
         say(f"  {name}: {one['status']} {', '.join(one['causes'])}")
     seen = all(one["status"] == ("PASS" if name == "as it came" else "FAIL") for name, one in refresh.items())
@@ -185,11 +189,19 @@ def _challenge(
     return {PASS: "promoted", FAIL: "rolled back"}.get(code, "undecided")
 
 
-def _refresh(known: Path, normal: Path, canary: Path, registry: Path, output: Path) -> dict[str, Any]:
-    """Add the new normal to a copy of the baseline, and check with it: footage as it came, and damaged."""
+def _grown(known: Path, normal: Path, registry: Path, output: Path) -> tuple[Path, str]:
+    """A copy of the baseline with the new normal added, or why the baseline refuses it."""
     baseline = output / "baseline" / "golden.npz"
     baseline.parent.mkdir()
-    _sentinel(["baseline", "--add", known, "--source", normal, "--output", baseline, "--interpolator", registry])
+    command = [sys.executable, "-m", "sentinel_edge", "baseline", "--add", str(known), "--source", str(normal)]
+    command += ["--output", str(baseline), "--interpolator", str(registry)]
+    run = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    sys.stderr.write(run.stderr)
+    return baseline, "" if run.returncode == PASS else one_line(run.stderr.strip().rpartition("\n")[2])
+
+
+def _refreshed(baseline: Path, canary: Path, registry: Path, output: Path) -> dict[str, Any]:
+    """Check with a refreshed baseline: footage as it came, and damaged."""
     found = {}
     for name, footage in {"as it came": canary, **_damaged(canary, output / "damaged")}.items():
         folder = output / "checks" / name.replace(" ", "-")
@@ -253,6 +265,8 @@ def report(outcome: Outcome) -> str:
     """What was found, in Markdown, for whoever approves it."""
     lines = [f"Retraining ended: **{outcome.outcome}**.", ""]
     evaluation, canary, refresh = (outcome.found.get(name) for name in ("evaluation", "canary", "refresh"))
+    if "refusal" in outcome.found:
+        lines += [f"The baseline did not learn the footage. {_cell(outcome.found['refusal'])}", ""]
     if evaluation:
         lines += ["### Offline gate", "", "| rule | | |", "|---|---|---|"]
         lines += [f"| {rule['name']} | {rule['ruling']} | {_cell(rule['reason'])} |" for rule in evaluation["rules"]]

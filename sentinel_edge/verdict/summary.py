@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sentinel_edge.errors import one_line
-from sentinel_edge.verdict.verdict import Status, Verdict
+from sentinel_edge.verdict.verdict import SAMPLE_USED, Status, Verdict
 
 SHOWN = 3
 """Skipped files named on a terminal."""
@@ -14,7 +14,8 @@ def summary(verdict: Verdict, output: Path) -> str:
     """The verdict in a few aligned lines."""
     if verdict.status is Status.ERROR:
         return f"ERROR  {verdict.message}"
-    lines = [f"{verdict.status}  {_scores(verdict)}"]
+    lines = [SAMPLE_USED] if verdict.baseline.get("sample") else []
+    lines.append(f"{verdict.status}  {_scores(verdict)}")
     for name, gate in verdict.gates.items():
         lines.append(f"  {name:<11}  {gate.status}: {gate.reason}")
     frames = verdict.frames
@@ -26,6 +27,8 @@ def summary(verdict: Verdict, output: Path) -> str:
     lines.extend(f"  cause        {cause.kind}: {cause.evidence}" for cause in verdict.causes)
     if frames.most_drifted:
         lines.append(f"  look at      {', '.join(frames.most_drifted[:SHOWN])}")
+    if verdict.baseline.get("camera"):
+        lines.append(f"  camera       {verdict.baseline['camera']}")
     lines.append(f"  baseline     {verdict.baseline['source']}, {verdict.baseline['episodes']} episodes")
     lines.append(f"  written      {output / 'verdict.json'} ({verdict.duration_s:.1f} s)")
     return "\n".join(one_line(line) for line in lines)

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from sentinel_edge.causes import Cause
-from sentinel_edge.errors import SentinelError
+from sentinel_edge.errors import SentinelError, one_line
 from sentinel_edge.footage.clips import Skipped
 from sentinel_edge.storage.files import write_atomically
 from sentinel_edge.storage.result import plain
@@ -27,6 +27,8 @@ Count = Annotated[int, Meta(ge=0, description="a whole number from 0")]
 SCHEMA_VERSION = 1
 SCHEMA_PATH = Path(__file__).with_name("verdict.schema.json")
 """What is published of the format; made from the types here and in `reading` (`make schema`)."""
+SAMPLE_USED = "by the sample camera's baseline, as none was given: nothing is called for"
+"""What is said first of a check without a baseline of its own."""
 MAX_LISTED = 20
 """Files listed by name in a verdict; more are counted."""
 
@@ -123,7 +125,8 @@ class Verdict:
         frames: What became of its frames.
         gates: One result per enabled gate, by name.
         causes: What happened, most likely first.
-        baseline: Which baseline was used: path, fingerprint, episodes, creation time.
+        baseline: Which baseline was used: path, camera, fingerprint, episodes, creation time, and whether it is the
+            sample camera's for want of another.
         model: Which model was used: name and fingerprint.
         started_at: ISO 8601, UTC.
         duration_s: From start to verdict, in seconds.
@@ -142,6 +145,11 @@ class Verdict:
     model: Mapping[str, Any]
     started_at: str
     duration_s: float
+
+    @property
+    def camera(self) -> str:
+        """Whose footage it is, as the baseline says; empty where it does not."""
+        return one_line(str(self.baseline.get("camera", "")))
 
     @property
     def exit_code(self) -> int:

@@ -160,7 +160,7 @@ def renamed(records: NDArray[Any]) -> NDArray[Any]:
     ("changes", "problem"),
     [
         ({"header": {"version": 1}}, "version 1; expected"),
-        ({"header": {"version": 5}}, "version 5; expected"),
+        ({"header": {"version": 6}}, "version 6; expected"),
         ({"header": {"version": 4}}, "is of gates None"),
         ({"header": {"version": 4, "gates": "embedding"}}, "is of gates 'embedding'; expected embedding"),
         ({"header": {"version": 4, "gates": ["quality", "performance"]}}, "is of gates ['quality', 'performance']"),

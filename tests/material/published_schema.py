@@ -13,7 +13,7 @@ import msgspec
 from sentinel_edge import gates
 from sentinel_edge.footage.clips import Skipped
 from sentinel_edge.storage.documents import MAX_TEXT
-from sentinel_edge.verdict.reading import BaselineFacts, Document, ModelFacts, gate_type
+from sentinel_edge.verdict.reading import LATER, BaselineFacts, Document, ModelFacts, gate_type
 from sentinel_edge.verdict.verdict import NUMBERS, SCHEMA_PATH, CauseFound, FrameCount, GateResult, Verdict
 
 
@@ -45,7 +45,7 @@ def published() -> dict[str, Any]:
     properties["gates"] |= {"properties": known, "additionalProperties": False}
     properties["baseline"], properties["model"] = ({"$ref": f"#/$defs/{kind.__name__}"} for kind in kinds[1:3])
     judged = {"gates": {"minProperties": 1}} | {
-        name: {"required": list(parts[kind.__name__]["properties"])}
+        name: {"required": [key for key in parts[kind.__name__]["properties"] if key not in LATER]}
         for name, kind in (("baseline", BaselineFacts), ("model", ModelFacts))
     }
     schema = {

@@ -42,7 +42,7 @@ def github(image: str, working_tree: Path, tmp_path: Path) -> Iterator[FakeGitHu
     shutil.copytree(working_tree, checkout)
     shutil.copytree(bare_origin(working_tree), bare_origin(checkout))
     with FakeGitHub(checkout, tmp_path / "github", git=bare_origin(checkout)) as served:
-        served.variables["SENTINEL_IMAGE"] = image
+        served.variables |= {"SENTINEL_IMAGE": image, "SENTINEL_BASELINE": "baseline/golden.npz"}
         yield served
 
 
@@ -127,7 +127,8 @@ def recorded(image: str, slowed: Path, tmp_path_factory: pytest.TempPathFactory)
     def check(footage: Path, name: str, expected: int) -> dict[str, bytes]:
         output = tmp_path_factory.mktemp(name)
         volumes = {footage: f"/app/incoming_data/{footage.name}:ro", output: "/app/status_output"}
-        in_container(image, "check", volumes=volumes, expected=expected)
+        baseline = ("--baseline", "/app/baseline/golden.npz")
+        in_container(image, "check", *baseline, volumes=volumes, expected=expected)
         return {file: (output / file).read_bytes() for file in ("status", "verdict.json")}
 
     return Recorded(check(INCOMING, "passed", 0), check(slowed, "failed", 3))

@@ -11,7 +11,7 @@ results=$(mount "$OUTPUT" /app/status_output)
 options=(--mount "$footage" --mount "$results" --env "SENTINEL_EVIDENCE=$EVIDENCE" --env "SENTINEL_THRESHOLD=$THRESHOLD")
 if [[ $BASELINE ]]; then
   golden=$(mount "$BASELINE" /app/baseline/golden.npz ,readonly)
-  options+=(--mount "$golden")
+  options+=(--mount "$golden" --env SENTINEL_BASELINE=/app/baseline/golden.npz)  # said, so that it is nobody's sample
 fi
 exit_code=0
 sentinel "${options[@]}" "$IMAGE" check >/dev/null || exit_code=$?

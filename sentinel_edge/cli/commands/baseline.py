@@ -6,17 +6,39 @@ from pathlib import Path
 from typing import Any
 
 from sentinel_edge import api, assets
-from sentinel_edge.baseline.baseline import MAX_EPISODES, Baseline
+from sentinel_edge.baseline.baseline import MAX_EPISODES, Baseline, camera_problem
 from sentinel_edge.baseline.episodes import By, Rule
+from sentinel_edge.baseline.vetting import Finding
+from sentinel_edge.causes import Cause
 from sentinel_edge.cli.command import Command
 from sentinel_edge.cli.commands import shared
 from sentinel_edge.cli.option import flag, number, option, path, refused, typed_option, whole
 from sentinel_edge.cli.terminal import Progress, complain, list_skipped, tell_facts
-from sentinel_edge.errors import UsageError
+from sentinel_edge.errors import UsageError, one_line
 from sentinel_edge.footage.clips import Skipped
 from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.gates.protocol import MIN_EPISODES
 from sentinel_edge.promotion.watched import Watched
+from sentinel_edge.verdict.verdict import Status
+
+
+def some_causes(name: str, text: str) -> tuple[Cause, ...]:
+    """Causes with commas between."""
+    named = [cause.strip() for cause in text.split(",") if cause.strip()]
+    unknown = [cause for cause in named if cause not in list(Cause)]
+    if unknown or not named:
+        raise refused(
+            name, ",".join(unknown) or text, f"causes, as fog, with commas between; they are {', '.join(Cause)}"
+        )
+    return tuple(map(Cause, named))
+
+
+def a_name(name: str, text: str) -> str:
+    """A camera's name."""
+    problem = camera_problem(text)
+    if problem:
+        raise refused(name, text, problem)
+    return text
 
 
 def rule(name: str, text: str, least: int, most: int) -> Rule:
@@ -37,7 +59,9 @@ class Learn(Command):
     what will count as normal. Too short ones are joined with a neighbour, and too many evenly.
 
     With --add the footage becomes further episodes of an existing baseline, without the footage that was made
-    from. Beyond 20 episodes, of the two most alike the older is given up.
+    from. It is judged by that baseline first: a fault of the camera, a light that may be one, or another camera is
+    refused (exit code 1, nothing is written) unless --accept names it. Beyond 20 episodes, of the two most alike the
+    older is given up, but none that it was founded on.
     """
 
     source: Path = typed_option(
@@ -49,6 +73,18 @@ class Learn(Command):
         "An existing baseline file to learn more than; --output may name the same file. Rate, mask and preprocessing "
         "are its own, the model must be the one that made it.",
         None,
+    )
+    accept: tuple[Cause, ...] = typed_option(
+        some_causes,
+        "With --add: causes that are sound all the same and meant to be normal from now on, as low_light; several with "
+        "commas between.",
+        (),
+        several=True,
+    )
+    camera: str = typed_option(
+        a_name,
+        "Whose baseline it is, as verdicts and calls for repair name it. Default: with --add its own name, else none.",
+        "",
     )
     model: Path = option(path, shared.EMBEDDER, assets.default_model)
     episode: Rule | None = option(
@@ -93,12 +129,20 @@ class Learn(Command):
 
     def _learned(self) -> tuple[Baseline, Sequence[Skipped]]:
         skipped: list[Skipped] = []
-        how = {name: value for name, value in vars(self).items() if name not in ("source", "output", "add")}
+        how = {name: value for name, value in vars(self).items() if name not in ("source", "output", "add", "accept")}
+        if self.accept and not self.add:
+            raise UsageError("--accept is for footage that is added; expected --add with it")
         with Progress("frames embedded") as progress:
             told: dict[str, Any] = {"progress": progress.show, "skipped": skipped.append}
             if self.add:
+                how |= {"accept": self.accept, "found": self._tell}
                 return api.extend_baseline(api.load_baseline(self.add), self.source, **how, **told), skipped
             return api.build_baseline(self.source, **how, **told), skipped
+
+    def _tell(self, finding: Finding) -> None:
+        """Say of what is to be added what is not simply PASS."""
+        if finding.judgement.status is not Status.PASS:
+            complain(one_line(f"found in {finding}"))
 
 
 def _facts(baseline: Baseline, output: Path, skipped: Sequence[Skipped]) -> dict[str, object]:
@@ -107,6 +151,7 @@ def _facts(baseline: Baseline, output: Path, skipped: Sequence[Skipped]) -> dict
     return {
         "baseline": str(output),
         "bytes": output.stat().st_size,
+        **({"camera": baseline.camera} if baseline.camera else {}),
         "episodes": len(baseline.episodes),
         "episodes_by": baseline.episode_rule,
         "frames": sum(baseline.episodes.frames),

@@ -36,7 +36,12 @@ class Check(Command):
     incoming: Path = option(
         path, "What to check: an image folder, a video, or a folder of videos or of image folders.", position=True
     )
-    baseline: Path = shared.baseline
+    baseline: Path | None = option(
+        path,
+        "The camera's golden baseline file. Default: the one that comes with the package, of a sample camera: its FAIL "
+        "calls for nothing.",
+        None,
+    )
     output: Path = option(path, "Folder for the two files.", Path("temp_status"))
     model: Path | None = option(path, shared.EMBEDDER, None)
     threshold: float = option(

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from sentinel_edge.gates.embedding import ks
 from sentinel_edge.gates.protocol import MIN_FRAMES, NEAREST
 
+_ROUNDING = 1e-9
 ALPHA = 0.05
 THRESHOLD = 0.30
 SKETCH_POINTS = 32
@@ -47,6 +48,9 @@ GUARD = 1.0
 """Standard deviations of the nested scores that must fit under the threshold."""
 FACTOR_STEP = 1.02
 MAX_FACTOR = 4.0
+SHORTER = 0.75
+"""A window may be this much shorter than the shortest length that was measured: an archive misses a picture now and
+then. Its distances are tolerated as if its frames were independent, which they are at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +72,20 @@ class Calibration:
     @property
     def shortest(self) -> float:
         """The shortest window that may be judged, in samples."""
-        return max(float(MIN_FRAMES), float(self.lengths[0]))
+        return max(float(MIN_FRAMES), SHORTER * float(self.lengths[0]))
 
     def scale_at(self, length: float) -> NDArray[np.float64]:
-        """Scale of each dimension, float64 (d,), for a window of this length."""
+        """Scale of each dimension, float64 (d,), for a window of this length.
+
+        Between the lengths that were measured it is interpolated; below them it grows as for independent frames.
+        """
         log_lengths, log_scales = np.log(self.lengths), np.log(self.scales.astype(np.float64))
         position = float(np.interp(np.log(length), log_lengths, np.arange(len(self.lengths))))
         below = int(position)
         above = min(below + 1, len(self.lengths) - 1)
         part = position - below
-        return np.asarray(np.exp((1.0 - part) * log_scales[below] + part * log_scales[above]))
+        shorter = max(1.0, float(self.lengths[0]) / length)
+        return np.asarray(np.exp((1.0 - part) * log_scales[below] + part * log_scales[above]) * np.sqrt(shorter))
 
     def null_scores_at(self, length: float) -> NDArray[np.float64]:
         """The baseline's own scores at the calibrated length nearest to this one."""
@@ -154,13 +162,12 @@ class _Episodes:
         """Each episode as a window."""
         return [self.compare(e, e, [self.centres[e]], frames) for e, frames in enumerate(self.frames)]
 
-    def parts(self, count: int) -> list[_Stretch]:
+    def parts(self, count: float) -> list[_Stretch]:
         """Each episode cut into `count` windows."""
         return [
             self.compare(e, e, [self.centres[e]], part)
             for e, frames in enumerate(self.frames)
-            if len(frames) >= count
-            for part in np.array_split(frames, count)
+            for part in _parts(frames, count)
         ]
 
     def runs(self, count: int) -> list[_Stretch]:
@@ -182,8 +189,21 @@ class _Episodes:
         return _Stretch(first, last, distances(window, self.sketches, chosen))
 
 
+def _parts(frames: NDArray[np.float16], count: float) -> list[NDArray[np.float16]]:
+    """An episode's frames, (n, d), cut into `count` windows; two that overlap where it is too short; none of fewer."""
+    if len(frames) < count:
+        return []
+    if count in PARTS or len(frames) >= 2 * MIN_FRAMES:
+        return np.array_split(frames, max(2, round(count)))
+    size = min(len(frames), MIN_FRAMES)
+    return [frames[:size], frames[-size:]]
+
+
 def calibrate(
-    episodes: Sequence[NDArray[np.float16]], sketches: NDArray[np.float16], lengths: Sequence[int]
+    episodes: Sequence[NDArray[np.float16]],
+    sketches: NDArray[np.float16],
+    lengths: Sequence[int],
+    stretch: float = 0.0,
 ) -> Calibration:
     """Calibrate on the baseline's own episodes, in their order in time.
 
@@ -191,11 +211,13 @@ def calibrate(
         episodes: The embeddings of each episode, float16 (n, d).
         sketches: float16 (episodes, points, d), one a row of `episodes`.
         lengths: Samples each episode stands for (more than its frames where they were thinned).
+        stretch: The typical length of what was joined into episodes, in samples: a window of that length is to be
+            judged; 0 where nothing was.
     """
     frames = [len(episode) for episode in episodes]
     found = _Levels(_Episodes(episodes, sketches, np.stack([centre(points) for points in sketches])), frames)
     levels = found.whole_and_longer()
-    for count in found.parts:
+    for count in found.parts(float(np.median(lengths)) / stretch if stretch else 0.0):
         levels[1.0 / count] = found.level(1.0 / count, found.some.parts(count))
     return _calibration(levels, lengths)
 
@@ -230,9 +252,10 @@ def recalibrate(
     found = _Levels(every, frames)
     levels = found.whole_and_longer()
     # Parts come in the order of their lengths, whole episodes after the last of them.
-    whole = min(int(np.searchsorted(known.lengths, int(typical))), len(PARTS), len(known.lengths) - 1)
-    for level, count in enumerate(PARTS[len(PARTS) - whole :]):
-        if count not in found.parts:
+    whole = min(int(np.searchsorted(known.lengths, int(typical))), len(known.lengths) - 1)
+    for level in range(whole):
+        count = found.still_fit(_count(typical, known.lengths[level]), last=level == whole - 1)
+        if not count:
             continue
         ratio = float(np.median(known.scales[level] / known.scales[whole]))
         if added:
@@ -258,7 +281,25 @@ class _Levels:
         self.count = len(frames)
         self.shape, self.scores = _scale_and_scores(every.wholes(), self.floor(1))
         self.unit = float(np.median(_scale(self.some.wholes(), self.floor(1))))
-        self.parts = [count for count in PARTS if int(self.frames / count) >= MIN_FRAMES]
+
+    def parts(self, stretches: float) -> list[float]:
+        """Into how many parts an episode is cut, the most first; `stretches` were typically joined into it."""
+        counts: list[float] = [count for count in PARTS if int(self.frames / count) >= MIN_FRAMES]
+        most = min(stretches, self.frames / MIN_FRAMES)
+        if SHORTER * most > max(counts, default=2):
+            counts.insert(0, most)
+        return counts or self.shortest_parts
+
+    @property
+    def shortest_parts(self) -> list[float]:
+        """Parts of `MIN_FRAMES` of episodes too short for two of them, where they are much shorter than the whole."""
+        return [self.frames / MIN_FRAMES] if SHORTER * self.frames > MIN_FRAMES else []
+
+    def still_fit(self, count: float, *, last: bool) -> float:
+        """That many parts where episodes are long enough; else, for the last, as many as there may be; or 0."""
+        if int(self.frames / count + _ROUNDING) >= MIN_FRAMES:
+            return count
+        return next(iter(self.shortest_parts), 0.0) if last and self.frames < 2 * MIN_FRAMES else 0.0
 
     def floor(self, window_episodes: float) -> float:
         """Scale of independent samples for a window of so many episodes' length and its references."""
@@ -278,28 +319,32 @@ class _Levels:
         scale, scores = _scale_and_scores(stretches, self.floor(ratio))
         return self.shape * float(np.median(scale)) / self.unit, scores
 
-    def ratio_of_last(self, frames: Sequence[NDArray[np.float16]], parts: int) -> float:
+    def ratio_of_last(self, frames: Sequence[NDArray[np.float16]], parts: float) -> float:
         """How much larger the scale of parts of the last episodes, of which the frames are given, is than of them."""
         step = max(1, self.some.centres.shape[1] // RATIO_DIMENSIONS)
         own = [episode[:, ::step] for episode in frames]
         whole, cut = [], []
         for position, episode in enumerate(own, start=self.count - len(own)):
             whole.append(self.some.compare(position, position, [self.some.centres[position]], episode))
-            if len(episode) >= parts:
-                cut += [
-                    self.some.compare(position, position, [self.some.centres[position]], part)
-                    for part in np.array_split(episode, parts)
-                ]
+            cut += [
+                self.some.compare(position, position, [self.some.centres[position]], part)
+                for part in _parts(episode, parts)
+            ]
         if not cut:  # too short to be cut
             return 0.0
         return float(np.median(_scale(cut, self.floor(1 / parts))) / np.median(_scale(whole, self.floor(1))))
+
+
+def _count(typical: float, length: float) -> float:
+    """Into how many parts of this length an episode of a typical length was cut."""
+    return next((float(count) for count in PARTS if int(typical / count) == length), typical / length)
 
 
 def _calibration(levels: dict[float, _Level], lengths: Sequence[int]) -> Calibration:
     """From levels by their length in episodes."""
     ratios, typical = sorted(levels), float(np.median(lengths))
     return Calibration(
-        lengths=np.array([max(1, int(typical * ratio)) for ratio in ratios], np.float64),
+        lengths=np.array([max(1, int(typical * ratio + _ROUNDING)) for ratio in ratios], np.float64),
         scales=np.stack([levels[ratio][0] for ratio in ratios]).astype(np.float32),
         null_scores=tuple(levels[ratio][1] for ratio in ratios),
     )

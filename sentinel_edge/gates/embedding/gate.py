@@ -3,7 +3,7 @@
 The published rule, the share of embedding dimensions with p < alpha against a threshold, made honest by `calibration`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
@@ -316,7 +316,7 @@ class EmbeddingGate(Gate):
         """See `Gate.learn` and `calibration.calibrate`."""
         embeddings = [window.records[NAME] for window in windows]
         sketches = np.stack([sketch(frames) for frames in embeddings])
-        return EmbeddingNormal(sketches, calibrate(embeddings, sketches, episodes.samples))
+        return EmbeddingNormal(sketches, calibrate(embeddings, sketches, episodes.samples, episodes.stretch))
 
     def unpack(self, packed: Packed, episodes: Episodes) -> EmbeddingNormal:
         """See `Gate.unpack`."""
@@ -347,11 +347,13 @@ class EmbeddingGate(Gate):
         return EmbeddingNormal(sketches, Calibration(lengths, scales, scores))
 
 
-def most_varied(normal: Mapping[str, Normal], added: Sequence[Window], limit: int) -> list[int]:
+def most_varied(
+    normal: Mapping[str, Normal], added: Sequence[Window], limit: int, anchors: Collection[int] = ()
+) -> list[int]:
     """Positions of at most `limit` episodes to keep, ascending, of those known and added ones, from old to new.
 
     Of the two most alike, by distance of mean embeddings, the older goes, until there are few enough: what is rare
-    stays, and what is common is told by its latest example.
+    stays, and what is common is told by its latest example. Anchors, fewer than the limit, stay.
     """
     known = normal[NAME]
     assert isinstance(known, EmbeddingNormal)  # noqa: S101  (whatever is learned knows its embeddings)
@@ -361,6 +363,7 @@ def most_varied(normal: Mapping[str, Normal], added: Sequence[Window], limit: in
     # Not by a product of matrices, whose last digits could decide between two equal pairs.
     distance = np.array([np.square(centres - one).sum(axis=1) for one in centres])
     distance[np.tril_indices(len(centres))] = np.inf  # a row is an episode, its columns the later ones
+    distance[list(anchors)] = np.inf
     while len(kept) > limit:
         older = kept[int(distance[np.ix_(kept, kept)].argmin()) // len(kept)]
         kept.remove(older)

@@ -28,6 +28,7 @@ from sentinel_edge.gates.protocol import (
     Told,
     too_long,
 )
+from sentinel_edge.gates.quality.anchors import anchored, told, vouched
 from sentinel_edge.gates.quality.condition import (
     CONDITION,
     CONDITION_3,
@@ -163,6 +164,18 @@ class QualityNormal(Normal):
         new = len(after) - len(added)
         signals = [window.records[NAME] for window in added]
         return type(self)(extend_quality(self.known.only(kept), after.samples[:new], signals, after.samples[new:]))
+
+    def anchored(self) -> Self:
+        """See `Normal.anchored` and `anchors.anchored`."""
+        return type(self)(anchored(self.known))
+
+    def vouched(self, window: Window) -> Self:
+        """See `Normal.vouched` and `anchors.vouched`."""
+        return type(self)(vouched(self.known, window.records[NAME], window.samples))
+
+    def changes(self, result: GateResult) -> str:
+        """See `Normal.changes`."""
+        return told(result.detail) if result.detail else ""
 
     def weaknesses(self, episodes: Episodes) -> list[str]:
         """See `Normal.weaknesses`."""

@@ -66,7 +66,7 @@ def learn_quality(episodes: Sequence[FrameSignals], samples: Sequence[int]) -> K
     ]
     every = np.concatenate(cuts)
     owners = np.repeat(np.arange(len(cuts)), [len(cut) for cut in cuts])
-    kept = _most_diverse(every, MAX_CONDITIONS)
+    kept = most_diverse(every, MAX_CONDITIONS)
     found = _leave_one_out(every, owners, every[kept], owners[kept])
     detail = typical_detail(every[kept])
     still = np.array([float(cut["still_share"].max()) for cut in cuts])
@@ -120,7 +120,7 @@ def extend_quality(
         if _beyond(found[own], known, level):
             outliers.append(int(position))
             fit[own] = False
-    kept = _most_diverse(every, MAX_CONDITIONS)
+    kept = most_diverse(every, MAX_CONDITIONS)
     extended = replace(
         known,
         conditions=_moving(every[kept], owners[kept], outliers),
@@ -184,13 +184,18 @@ def _raised(known: KnownQuality, found: Measures, episodes: int, pieces: int) ->
     )
 
 
-def _most_diverse(conditions: Conditions, limit: int) -> NDArray[np.intp]:
-    """Which of the conditions to keep: each time the one least like those already chosen (farthest-point sampling)."""
+def most_diverse(conditions: Conditions, limit: int, first: int = 1) -> NDArray[np.intp]:
+    """Which of the conditions to keep: each time the one least like those already chosen (farthest-point sampling).
+
+    The first few, at least one, are kept in any case.
+    """
     if len(conditions) <= limit:
         return np.arange(len(conditions))
     views = Views.of(conditions)
-    chosen = [0]
+    chosen = list(range(first))
     distance = np.full(len(conditions), np.inf)
+    for one in chosen[:-1]:
+        distance = np.minimum(distance, resemblance(compare(views.take(np.array([one])), views)))
     while len(chosen) < limit:
         last = views.take(np.array(chosen[-1:]))
         distance = np.minimum(distance, resemblance(compare(last, views)))
