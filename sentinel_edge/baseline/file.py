@@ -25,9 +25,9 @@ from sentinel_edge.storage.arrays import DamagedError
 from sentinel_edge.storage.files import read_limited, save
 
 FORMAT = "sentinel-edge baseline"
-FIRST_VERSION, FORMAT_VERSION, NAMED_GATES, ANCHORED = 2, 3, 4, 5
-"""The oldest that can still be read; the one that is written where just the gates of that version know something
-(`Gate.since`); the one that names its gates, for any others; and the one that holds anchors, of what has grown."""
+FIRST_VERSION, UNNAMED, FORMAT_VERSION = 2, 3, 5
+"""The oldest that can still be read; the last that does not name its gates, but holds those of its time (`Gate.since`);
+and the one that is written, which may hold anchors, of what has grown."""
 ANCHOR = "anchor_"
 """What the names of the anchors' arrays begin with: a part of their own."""
 MAX_FILE_BYTES = 64 * 2**20
@@ -51,10 +51,9 @@ def save_baseline(baseline: Baseline, path: str | Path) -> None:
         SentinelError: It cannot be written there.
     """
     packed = {name: normal.pack() for name, normal in baseline.normal.items()}
-    usual = {gate.name for gate in gates.GATES if gate.since <= FORMAT_VERSION}
     entries: dict[str, Any] = {
         "format": FORMAT,
-        "version": ANCHORED if baseline.anchors else FORMAT_VERSION if usual == packed.keys() else NAMED_GATES,
+        "version": FORMAT_VERSION,
         "created_at": baseline.created_at,
         "source": baseline.source,
         **({"camera": baseline.camera} if baseline.camera else {}),
@@ -70,8 +69,7 @@ def save_baseline(baseline: Baseline, path: str | Path) -> None:
     }
     for one in packed.values():
         entries |= one.header
-    if entries["version"] >= NAMED_GATES:
-        entries["gates"] = list(packed)
+    entries["gates"] = list(packed)
     anchored = {name: normal.pack() for name, normal in baseline.anchors.normal.items()} if baseline.anchors else {}
     if baseline.anchors:
         told = {
@@ -135,24 +133,26 @@ def _parse(content: bytes) -> Baseline:
             raise DamagedError("has no header, so it is not a baseline file")
         header = json.loads(bytes(archive["header"]).decode())
         version = header.get("version")
-        if header.get("format") != FORMAT or version not in range(FIRST_VERSION, ANCHORED + 1):
+        if header.get("format") != FORMAT or version not in range(FIRST_VERSION, FORMAT_VERSION + 1):
             raise DamagedError(
                 f"has format {_shown(header.get('format'))} version {_shown(version)}; expected {FORMAT!r} version "
-                f"{FIRST_VERSION} to {ANCHORED}"
+                f"{FIRST_VERSION} to {FORMAT_VERSION}"
             )
         expected = {"header", "mask"} | {name for gate in _gates(header) for name in gate.arrays}
         expected |= {f"{ANCHOR}{name}" for gate in _anchored(header) for name in gate.arrays}
-        if set(archive.files) != expected or len(archive.files) != len(expected):
+        optional = {f"{of}{name}" for gate in gates.GATES for name in gate.later for of in ("", ANCHOR)}
+        found = set(archive.files)
+        if len(archive.files) != len(found) or not expected - optional <= found <= expected:
             raise DamagedError(f"holds {sorted(archive.files)}; expected {sorted(expected)}")
-        arrays = {name: archive[name] for name in sorted(expected - {"header"})}
+        arrays = {name: archive[name] for name in sorted(found - {"header"})}
     return _assemble(header, arrays, hashlib.sha256(content).hexdigest())
 
 
 def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) -> Baseline:
     episodes = _episodes(header)
     normal: dict[str, Normal] = {}
-    usual = [gate for gate in gates.GATES if gate.since <= FORMAT_VERSION]  # later ones are in files that name them
-    for gate in usual if header["version"] < NAMED_GATES else _gates(header):
+    usual = [gate for gate in gates.GATES if gate.since <= UNNAMED]  # later ones are in files that name them
+    for gate in usual if header["version"] <= UNNAMED else _gates(header):
         own = {name: arrays[name] for name in gate.arrays if name in arrays}
         found = gate.unpack(Packed(header, own, _columns(header)), episodes)
         if found is not None:
@@ -182,7 +182,7 @@ def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) ->
 
 def _gates(header: Any) -> list[Gate]:
     """The gates of which a file holds something."""
-    if header["version"] < NAMED_GATES:
+    if header["version"] <= UNNAMED:
         return [gate for gate in gates.GATES if gate.since <= header["version"]]
     named = header.get("gates")
     known = isinstance(named, list) and all(name in gates.names() for name in named) and gates.DRIFT in named
@@ -195,18 +195,18 @@ def _gates(header: Any) -> list[Gate]:
 
 def _anchored(header: Any) -> list[Gate]:
     """The gates that keep anchors in a file."""
-    if header["version"] < ANCHORED:
+    if not header.get("anchors"):
         return []
     named = header["anchors"]["gates"]
     return [gate for gate in _gates(header) if gate.name in named]
 
 
 def _anchors(header: Any, arrays: Mapping[str, NDArray[Any]], episodes: Episodes) -> Anchors | None:
-    if header["version"] < ANCHORED:
+    if not header.get("anchors"):
         return None
     told, normal = header["anchors"], dict[str, Normal]()
     for gate in _anchored(header):
-        own = {name: arrays[f"{ANCHOR}{name}"] for name in gate.arrays}
+        own = {name: arrays[f"{ANCHOR}{name}"] for name in gate.arrays if f"{ANCHOR}{name}" in arrays}
         found = gate.unpack(Packed(told["gates"][gate.name], own), episodes)
         if found is not None:
             normal[gate.name] = found

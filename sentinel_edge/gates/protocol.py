@@ -247,6 +247,7 @@ class Gate(ABC):
         about: What it looks at, in a few words.
         since: The version of the baseline file from which it is kept there.
         arrays: Names of the arrays it keeps there.
+        later: Those of them that older files lack, whatever their gates.
         numbers: Types of what its results hold beyond status and score (`GateResult.numbers`), by name.
         needs_records: Whether it learns only from windows that hold records of it.
         watches_model: Whether it judges the watched model, and is left out where none is.
@@ -256,6 +257,7 @@ class Gate(ABC):
     about: str = ""
     since: int
     arrays: tuple[str, ...]
+    later: tuple[str, ...] = ()
     numbers: Mapping[str, Any] = {}
     watches_model: bool = False
     needs_records: bool = True

@@ -21,6 +21,7 @@ from sentinel_edge.gates.quality.signals import (
     THUMBNAIL_COLUMNS,
     THUMBNAIL_ROWS,
     FrameSignals,
+    sharpness,
 )
 
 CONDITION = np.dtype(
@@ -28,7 +29,7 @@ CONDITION = np.dtype(
         ("noise", np.float32),
         ("blocks", np.float32),
         ("clipped", np.float32),
-        ("sharp", np.float32),
+        ("sharp", np.float16, (BANDS, BLOCK_COLUMNS)),
         ("still_run", np.int32),
         ("still_share", np.float32),
         ("edges", np.float16, (DIRECTIONS, BANDS, BLOCK_COLUMNS)),
@@ -37,7 +38,7 @@ CONDITION = np.dtype(
         ("colour", np.uint8, (COLOUR_ROWS, COLOUR_COLUMNS, 3)),
     ]
 )
-"""What is kept of a stretch: medians over its frames of what `quality.FRAME_SIGNALS` names; in `still_run` the most
+"""What is kept of a stretch: medians over its frames of what `quality.FRAME_SIGNALS` names and of their `sharpness`; in `still_run` the most
 samples in a row that did not change at all, in `still_share` what share of the frames these are."""
 
 CONDITION_3 = np.dtype([(name, CONDITION[name]) for name in CONDITION.names or () if name != "sharp"])
@@ -124,8 +125,9 @@ def places(name: str) -> slice:
 def sum_up(signals: FrameSignals) -> Condition:
     """The condition of a stretch of frames, (n,), n >= 1."""
     record = np.zeros((), CONDITION)
-    for name in ("noise", "blocks", "clipped", "sharp", "edges", "fine"):
+    for name in ("noise", "blocks", "clipped", "edges", "fine"):
         record[name] = np.median(signals[name], axis=0)
+    record["sharp"] = np.median(sharpness(signals), axis=0)
     some = signals[np.linspace(0, len(signals) - 1, min(len(signals), MEDIAN_FRAMES)).astype(int)]
     for name in ("luma", "colour"):
         # The upper one of the middle two where their number is even.
@@ -135,12 +137,11 @@ def sum_up(signals: FrameSignals) -> Condition:
     return cast("np.void", record[()])
 
 
-def with_sharpness(conditions: Conditions) -> Conditions:
-    """Records of `CONDITION` from those of `CONDITION_3`: how sharp they were is not known, NaN."""
+def unsharp(conditions: Conditions) -> Conditions:
+    """Records of `CONDITION` from those of `CONDITION_3`: how sharp they were is not known."""
     known = np.zeros(len(conditions), CONDITION)
     for name in CONDITION_3.names or ():
         known[name] = conditions[name]
-    known["sharp"] = np.nan
     return known
 
 

@@ -30,10 +30,10 @@ same scene with a quarter of it hidden to 0.78."""
 STRANGE, FAR_BELOW = 0.3, 0.1
 """Share of the lasting edges below which two pictures are of different scenes, if no known condition came so near to
 it: strangers came to 0.26 at most, the same camera to 0.3 even where plants grew over half the picture."""
+OF_THE_SENSOR = ("black", "clipped", "noise", "blocks", "red", "blue", "saturation", "contrast")
+"""Measures of what comes before the lens as little as of what is seen: a scene that changed is no reason for them."""
 FEW_EDGES = 0.2
 """Share of the blocks that must have lasting edges for these to tell where a camera looks."""
-OVERLAID = 0.5
-"""Share of the blocks with their edges in place in which fine detail was added: something lies over the picture."""
 ALTERED = 0.4
 """1 - correlation from which it is worth the time to look for the same scene, turned or grown."""
 LOOKED_AT = 3
@@ -94,13 +94,15 @@ def _doubt(assessment: Assessment, known: KnownQuality) -> str | None:
     lens = assessment.lens
     if _under_way(assessment, known) or known.travel > TRAVELS:
         return None
-    if _elsewhere(assessment):
+    if lens is None or known.lens is None:
+        return "the baseline was made before lens and world were told apart; build it again"
+    if _elsewhere(assessment, known):
         return (
             f"{_number(100.0 * max(0.0, lens.kept))} % of the lasting edges are where they were: is this that camera's "
             "baseline, or was the camera turned?"
         )
     if -assessment.deviations["sharp"] > CLEAR / 2:
-        return f"fine detail is weaker than it should be beside what is coarse, by {_number(-lens.sharper)} doublings"
+        return f"fine detail is weaker beside the edges than it was, by {_number(-lens.sharper)} doublings"
     if lens.hidden.any():
         share = _number(100.0 * float(lens.hidden.mean()))
         return f"in {share} % of the picture lasting edges are gone and nothing as sharp took their place"
@@ -108,21 +110,25 @@ def _doubt(assessment: Assessment, known: KnownQuality) -> str | None:
     if unknown.sum() >= MIN_HIDDEN:
         share = _number(100.0 * float(unknown.mean()))
         return f"{share} % of the picture changed where it has no lasting edges to tell a cover from the world by"
-    if lens.finer > known.lens.finer:
-        return f"fine detail is stronger beside what is coarse than it ever was, by {_number(lens.finer)} doublings"
-    if lens.overlaid > OVERLAID:
-        return f"fine detail was added all over, in {_number(100.0 * lens.overlaid)} % of what else is as it was"
+    if lens.sharper > known.lens.finer:
+        return f"fine detail is stronger beside the edges than it was, by {_number(lens.sharper)} doublings"
+    beyond = [name for name, value in assessment.worse.items() if value > CLEAR and name in OF_THE_SENSOR]
+    if beyond:
+        return f"the picture itself changed as well: {_told(beyond[0], assessment, known)}"
+    if lens.fresh > known.lens.fresh:
+        share = _number(100.0 * lens.fresh)
+        return f"edges stay in {share} % of the picture where none did: on the glass, or in the scene?"
     return None
 
 
-def _elsewhere(assessment: Assessment) -> bool:
+def _elsewhere(assessment: Assessment, known: KnownQuality) -> bool:
     """Whether next to nothing of what lasts is where it was, and no movement of the camera explains that."""
     lens, change = assessment.lens, assessment.changes
     if assessment.deviations["moved"] >= CLEAR or change["contrast"] <= -FLAT:
         return False
-    if lens.shows < FEW_EDGES:
+    if lens is None or known.lens is None or lens.shows < FEW_EDGES:
         return change["unlike"] > UNRELATED
-    return lens.kept < min(STRANGE, lens.usual - FAR_BELOW)
+    return lens.kept < min(STRANGE, known.lens.usual - FAR_BELOW)
 
 
 def _found_again(assessment: Assessment, known: KnownQuality) -> Assessment:
@@ -147,7 +153,7 @@ def _strengths(assessment: Assessment, known: KnownQuality) -> dict[Cause, float
     moved = deviation["moved"] >= CLEAR
     # Of a camera that is known to be under way medians show no scene to recognise.
     placed = known.travel <= TRAVELS
-    elsewhere = placed and _elsewhere(assessment)
+    elsewhere = placed and _elsewhere(assessment, known)
     if _under_way(assessment, known) and (faults := _without_a_place(assessment)):
         return faults | frozen
     if elsewhere or _under_way(assessment, known):
@@ -181,6 +187,8 @@ def _strengths(assessment: Assessment, known: KnownQuality) -> dict[Cause, float
 def _in_part(assessment: Assessment, strength: float) -> dict[Cause, float]:
     """What a change of some places is of: a cover takes their lasting edges and brings nothing sharp in their place."""
     lens = assessment.lens
+    if lens is None:
+        return {Cause.OCCLUSION: strength}
     covers = lens.hidden.sum() >= max(MIN_HIDDEN, lens.gone.sum() / 2) or lens.shows < FEW_EDGES
     return {Cause.OCCLUSION if covers else Cause.SCENE_CHANGE: strength}
 
@@ -286,7 +294,7 @@ def _detail(assessment: Assessment, known: KnownQuality) -> dict[Cause, float]:
     else:
         softer = -assessment.deviations["sharp"]
         # Light, haze and an emptied place take fine and coarse alike, a lens takes what is fine.
-        lost = 0.0 if softer < CLEAR / 2 and not np.isnan(assessment.lens.sharper) else max(lost, softer)
+        lost = 0.0 if softer < CLEAR / 2 and assessment.lens else max(lost, softer)
         found[Cause.MOTION_BLUR if _smear(assessment, known).uneven > UNEVEN else Cause.BLUR] = lost
     return found
 
@@ -378,7 +386,9 @@ _READINGS = {
     "blue": _Reading("blue", " % of green", _tint(1)),
     "saturation": _Reading("strength of colour", _GREY, _spread),
     "sharp": _Reading(
-        "fine beside coarse detail", " %", lambda conditions: 100.0 * np.exp2(conditions["sharp"].astype(np.float64))
+        "fine detail beside the edges",
+        " %",
+        lambda conditions: 100.0 * np.exp2(np.median(conditions["sharp"].astype(np.float64), axis=(1, 2))),
     ),
     "detail": _Reading(
         "fine detail", _GREY, lambda conditions: conditions["fine"].astype(np.float64).mean(axis=(1, 2))
@@ -406,11 +416,11 @@ def _evidence(cause: Cause, assessment: Assessment, known: KnownQuality) -> str:
             "the camera itself is under way: within a few frames its picture moves by "
             f"{_number(100.0 * assessment.travel)} % of its size, in the known conditions it stands still"
         )
-    if cause is Cause.SCENE_CHANGE and not _elsewhere(assessment):
-        lens = assessment.lens
+    lens = assessment.lens
+    if cause is Cause.SCENE_CHANGE and lens and known.lens and not _elsewhere(assessment, known):
         return (
             f"{_told('covered', assessment, known)}; {_number(100.0 * max(0.0, lens.kept))} % of the lasting edges are "
-            f"where they were (at least {_number(100.0 * max(0.0, lens.usual))} % in the known conditions)"
+            f"where they were (at least {_number(100.0 * max(0.0, known.lens.usual))} % in the known episodes)"
         )
     if cause is Cause.SCENE_CHANGE:
         return (

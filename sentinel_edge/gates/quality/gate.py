@@ -30,15 +30,17 @@ from sentinel_edge.gates.protocol import (
 )
 from sentinel_edge.gates.quality.anchors import anchored, told, vouched
 from sentinel_edge.gates.quality.condition import (
+    BLOCKS,
     CONDITION,
     CONDITION_3,
     MEASURES,
     WHOLE,
     longest_still,
-    with_sharpness,
+    unsharp,
 )
 from sentinel_edge.gates.quality.diagnosis import diagnose
 from sentinel_edge.gates.quality.learning import extend_quality, learn_quality
+from sentinel_edge.gates.quality.lens import KnownLens
 from sentinel_edge.gates.quality.normal import (
     FROZEN,
     FROZEN_SHARE,
@@ -50,13 +52,17 @@ from sentinel_edge.gates.quality.normal import (
     KnownQuality,
     assess,
 )
-from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, measure
+from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, SCENE_COLUMNS, SCENE_ROWS, measure
 from sentinel_edge.gates.quality.travel import travel
 from sentinel_edge.storage.arrays import DamagedError, require
 from sentinel_edge.storage.documents import Number
 from sentinel_edge.verdict.verdict import CauseFound, GateResult, Status
 
 NAME = "quality"
+LENS = "lens"
+"""What is kept of the lens."""
+_ARRAYS = ("conditions", "owners", "runs", "tolerances", "summary_tolerances")
+_LENS_NUMBERS = ("episodes", "usual", "fresh", "softer", "finer")
 SEEN = "embedding"
 """The gate whose FAIL this one explains as well."""
 MAX_FURTHEST = 20
@@ -184,6 +190,10 @@ class QualityNormal(Normal):
             "out; if it is normal, give more footage like it"
             for position in self.outliers
         ]
+        if self.known.lens is None:
+            found.append(
+                "it was made before lens and world were told apart: what is seen to change asks for a look; build it again"
+            )
         still = float(self.known.conditions["still_share"].max())
         if still > STILL_SHARE:
             found.append(
@@ -201,8 +211,10 @@ class QualityNormal(Normal):
         known, typical = self.known, episodes.typical
         level = known.level(known.pieces(typical))
         whole, summaries = known.tolerances[level][: len(WHOLE)], known.summary_tolerances[level]
-        values = [*whole.tolist(), *summaries.tolist(), known.lens.softer, FROZEN_SHARE]
-        tolerances = dict(zip((*WHOLE, *SUMMARIES, SHARP, FROZEN), values, strict=True))
+        values = [*whole.tolist(), *summaries.tolist(), FROZEN_SHARE]
+        tolerances = dict(zip((*WHOLE, *SUMMARIES, FROZEN), values, strict=True))
+        if known.lens:
+            tolerances[SHARP] = known.lens.softer
         tolerated = {_TOLD[measure][0]: _TOLD[measure][1](value) for measure, value in tolerances.items()}
         heading = f"what the picture of {typical:.0f} samples may differ by from the most similar one known"
         rounded = {measure: round(value, 4) for measure, value in tolerances.items()}
@@ -215,7 +227,14 @@ class QualityNormal(Normal):
         """See `Normal.pack`."""
         known = self.known
         header = {"piece_samples": known.piece_samples, "travel": known.travel, "outliers": known.outliers}
-        return Packed(header, {name: getattr(known, name) for name in QualityGate.arrays})
+        arrays = {name: getattr(known, name) for name in _ARRAYS}
+        if known.lens is None:
+            return Packed(
+                header, arrays | {"conditions": known.conditions[list(CONDITION_3.names or ())].astype(CONDITION_3)}
+            )
+        told = {name: getattr(known.lens, name) for name in _LENS_NUMBERS}
+        told["usual_blocks"] = [round(float(value), 4) for value in known.lens.usual_blocks]
+        return Packed(header | {LENS: told}, arrays | {LENS: known.lens.edges})
 
     def _assessed(self, window: Window) -> Assessment | None:
         """What the window's picture is like; None where there are too few frames to say."""
@@ -242,7 +261,8 @@ class QualityGate(Gate):
     name = NAME
     about = "the picture itself"
     since = 2
-    arrays = ("conditions", "owners", "runs", "tolerances", "summary_tolerances")
+    arrays = (*_ARRAYS, LENS)
+    later = (LENS,)
     numbers: Mapping[str, Any] = {"deviations": Mapping[str, Number]}
 
     def recorder(self, models: Models, normal: Normal | None, *, learning: bool = False) -> Recorder:  # noqa: ARG002
@@ -255,14 +275,11 @@ class QualityGate(Gate):
 
     def unpack(self, packed: Packed, episodes: Episodes) -> QualityNormal:
         """See `Gate.unpack`."""
-        conditions, owners, runs, tolerances, summaries = (packed.arrays[name] for name in self.arrays)
+        conditions, owners, runs, tolerances, summaries = (packed.arrays[name] for name in _ARRAYS)
         known, levels = (len(array) if array.ndim == 1 else 0 for array in (conditions, runs))
-        if conditions.dtype == CONDITION_3:
-            conditions = with_sharpness(conditions)
-        finite = conditions.copy()
-        if conditions.dtype == CONDITION:
-            finite["sharp"][np.isnan(finite["sharp"])] = 0.0  # it is not known of what older versions learned
-        require("conditions", finite, CONDITION, (known,))
+        lens = _unpacked(packed) if LENS in packed.arrays else None
+        require("conditions", conditions, CONDITION if lens else CONDITION_3, (known,))
+        conditions = conditions if lens else unsharp(conditions)
         require("owners", owners, np.int64, (known,))
         require("runs", runs, np.int64, (levels,))
         require("tolerances", tolerances, np.float32, (levels, MEASURES))
@@ -286,8 +303,32 @@ class QualityGate(Gate):
         if not sound:
             raise DamagedError("contradicts itself (conditions, runs, tolerances or outliers are out of order)")
         return QualityNormal(
-            KnownQuality(conditions, owners, runs, tolerances, summaries, piece_samples, way, outliers)
+            KnownQuality(conditions, owners, runs, tolerances, summaries, piece_samples, way, outliers, lens)
         )
+
+
+def _unpacked(packed: Packed) -> KnownLens:
+    """What a file keeps of the lens, checked."""
+    edges, told = packed.arrays[LENS], packed.header[LENS]
+    require(LENS, edges, np.int8, (2, SCENE_ROWS, SCENE_COLUMNS))
+    blocks = np.array(told["usual_blocks"], np.float32)
+    require("usual_blocks", blocks, np.float32, (BLOCKS,))
+    lens = KnownLens(
+        edges,
+        int(told["episodes"]),
+        float(told["usual"]),
+        blocks,
+        float(told["fresh"]),
+        float(told["softer"]),
+        float(told["finer"]),
+    )
+    if not (
+        lens.episodes > 0
+        and -1 <= lens.usual <= 1
+        and all(0 < one < np.inf for one in (lens.fresh, lens.softer, lens.finer))
+    ):
+        raise DamagedError("contradicts itself (what it holds of the lens is out of order)")
+    return lens
 
 
 def _plainly(measure: str) -> str:

@@ -24,6 +24,7 @@ from sentinel_edge.gates.quality.condition import (
     deviation,
     resemblance,
 )
+from sentinel_edge.gates.quality.lens import KnownLens, extend_lens, learn_lens
 from sentinel_edge.gates.quality.normal import (
     FACTOR,
     FACTOR_FEW,
@@ -82,6 +83,20 @@ def learn_quality(episodes: Sequence[FrameSignals], samples: Sequence[int]) -> K
         piece_samples=float(np.median(samples)) / count,
         travel=_furthest_travel(episodes, outliers),
         outliers=outliers,
+        lens=_lens(episodes, every[kept], owners[kept], outliers),
+    )
+
+
+def _lens(
+    episodes: Sequence[FrameSignals], conditions: Conditions, owners: NDArray[np.int64], outliers: Sequence[int]
+) -> KnownLens:
+    fit = [position for position in range(len(episodes)) if position not in outliers]
+    chosen = np.isin(owners, fit)
+    return learn_lens(
+        [episodes[position] for position in fit],
+        conditions[chosen],
+        np.searchsorted(fit, owners[chosen]),
+        _factor(len(fit)),
     )
 
 
@@ -121,8 +136,10 @@ def extend_quality(
             outliers.append(int(position))
             fit[own] = False
     kept = most_diverse(every, MAX_CONDITIONS)
+    alike = [signals for position, signals in enumerate(episodes, start=before) if position not in outliers]
     extended = replace(
         known,
+        lens=extend_lens(known.lens, alike) if known.lens else None,
         conditions=_moving(every[kept], owners[kept], outliers),
         owners=owners[kept],
         travel=max(known.travel, _furthest_travel(episodes, [position - before for position in outliers])),

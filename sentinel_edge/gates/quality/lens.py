@@ -1,48 +1,75 @@
 """What the picture tells of the lens and where it looks, whatever the light and whoever is in view.
 
 New light, a crowd, snow and growing plants change what is *before the camera*. They leave the edges that last where
-they are, and whatever they bring is as sharp as what was there. What is *before the lens*, on it or in it does not: a
-drop, dirt, a veil of water or a lost focus take fine detail before coarse, wherever they are; a cover takes the lasting
-edges of a region and brings nothing sharp in their place; a camera that was turned has them elsewhere; and what hangs
-on the glass lies over everything at once. Pure arrays; the baseline's conditions are all it is learned from.
+they are, and what they bring is as sharp as what was there. What is *before the lens*, on it or in it does not: a drop,
+a veil of water or a lost focus take fine detail before coarse; a cover takes the lasting edges of a region and brings
+nothing sharp in their place; a camera that was turned has them elsewhere; and what sticks to the glass stays where it
+is while lights and contents change. Pure arrays.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge.gates.quality.condition import BLOCKS, DARK, Conditions, Views, compare, resemblance
+from sentinel_edge.gates.quality.condition import BLOCKS, Conditions, Views, compare, resemblance
 from sentinel_edge.gates.quality.signals import (
     BANDS,
     BLOCK_COLUMNS,
-    THUMBNAIL_COLUMNS,
-    THUMBNAIL_ROWS,
+    SCENE_COLUMNS,
+    SCENE_ROWS,
+    FrameSignals,
     without_noise,
 )
 
-Edges = NDArray[np.complex128]
-"""(..., `THUMBNAIL_ROWS`, `THUMBNAIL_COLUMNS`): at each place the direction of an edge, its angle doubled so that light
-from the other side makes the same of it, and how much it stands out from its surroundings, 0 to 1."""
+Edges = NDArray[np.complex64]
+"""(`SCENE_ROWS`, `SCENE_COLUMNS`): at each place the direction of an edge, its angle doubled so that light from the
+other side makes the same of it, and by its length, 0 to 1, how much it stands out from its surroundings and how long
+it stays."""
 
 LASTS = 0.2
-"""Strength, averaged over all conditions, from which an edge is one that lasts."""
-ENOUGH_EDGES = 2.0
-"""Sum of these strengths over a block from which the block has lasting edges to lose."""
+"""Length from which an edge of a baseline is one that lasts."""
+FRESH, EMPTY = 0.3, 0.1
+"""Length from which an edge that a window holds all along is new, where the baseline has less than the other."""
+ENOUGH_EDGES = 8.0
+"""Sum of the lengths over a block from which the block has lasting edges to lose."""
 GONE = 0.3
 """Share of a block's lasting edges found again below which they are gone."""
 SMOOTH = 1.0
-"""Doublings of fine detail by which a block whose edges are gone has less than before, where nothing sharp took their
-place."""
-RICHER = 0.5
-"""Doublings of fine detail that lie over a place beside what was there."""
-SOFTER = 0.1
-"""Doublings of sharpness that a person would just see."""
+"""Doublings of fine detail by which a block has less than before where nothing sharp took the place of its edges."""
+SOFTER, FRESHER = 0.1, 0.004
+"""How much less sharpness, in doublings, and how many new edges, as a share of the picture, a person would just see."""
 LIKE_IT = 3
 """A window is held against the third of the conditions that are most like it, and no fewer than so many."""
-_STEEP, _SURROUNDINGS = 0.6, 4.0
-_SCALE = 32.0
+LOOKED_AT = 48
+"""Frames, spread evenly over a stretch, whose edges are looked at."""
+_STEEP, _SURROUNDINGS, _DARK, _SCALE = 0.6, 8.0, 16.0, 32.0
+
+
+@dataclass(frozen=True)
+class KnownLens:
+    """What a baseline knows of its lens and where it looks.
+
+    Attributes:
+        edges: int8 (2, `SCENE_ROWS`, `SCENE_COLUMNS`): those that last, `Edges` in steps of 1 / 127, real and imaginary
+            part.
+        episodes: How many they are the mean of.
+        usual: The least share of them that any episode keeps of the others'.
+        usual_blocks: float32 (`BLOCKS`,): likewise of each block.
+        fresh: Tolerance of `Lens.fresh`.
+        softer: Tolerance below 0 of `Lens.sharper`, in doublings, > 0.
+        finer: Tolerance above 0 of it.
+    """
+
+    edges: NDArray[np.int8]
+    episodes: int
+    usual: float
+    usual_blocks: NDArray[np.float32]
+    fresh: float
+    softer: float
+    finer: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +77,20 @@ class Lens:
     """What a window tells of the lens.
 
     Attributes:
-        sharper: Doublings by which the window is sharper than the softest of the conditions like it; NaN where the
-            baseline does not hold it.
-        finer: Doublings by which it is sharper than the sharpest of them; NaN likewise.
-        kept: Share of the lasting edges that are where they were, about 0 for another scene, at most 1.
-        usual: The least share of them that any condition of the baseline keeps of the others'.
-        gone: bool (`BLOCKS`,): blocks whose lasting edges are gone, as those of no known condition are.
-        hidden: bool (`BLOCKS`,): those of them in which nothing sharp took their place.
-        overlaid: Share of the blocks that keep their edges in which fine detail was added.
+        sharper: Doublings by which the window is sharper than the conditions like it, where these have most detail.
+        kept: Share of the lasting edges that are where they were: about 0 for another scene, at most 1.
         has: bool (`BLOCKS`,): blocks that have lasting edges.
+        gone: bool (`BLOCKS`,): those of them that lost them, as no known episode did.
+        hidden: bool (`BLOCKS`,): those of these in which nothing sharp took their place.
+        fresh: Share of the picture in which edges last that were not there.
     """
 
     sharper: float
-    finer: float
     kept: float
-    usual: float
+    has: NDArray[np.bool_]
     gone: NDArray[np.bool_]
     hidden: NDArray[np.bool_]
-    overlaid: float
-    has: NDArray[np.bool_]
+    fresh: float
 
     @property
     def shows(self) -> float:
@@ -76,138 +98,144 @@ class Lens:
         return float(self.has.mean())
 
 
-@dataclass(frozen=True)
-class KnownLens:
-    """What the conditions of a baseline tell of its lens.
-
-    Attributes:
-        conditions: (s,) those of episodes that have their like.
-        views: The same, made ready for comparison.
-        softer: Tolerance below 0 of `Lens.sharper`, in doublings, > 0.
-        finer: Tolerance of `Lens.finer`, likewise.
-        edges: The lasting ones: the conditions' mean.
-        usual: See `Lens.usual`.
-        usual_blocks: (`BLOCKS`,) likewise of each block.
-    """
-
-    conditions: Conditions
-    views: Views
-    softer: float
-    finer: float
-    edges: Edges
-    usual: float
-    usual_blocks: NDArray[np.float64]
-
-
-def learn_lens(conditions: Conditions, owners: NDArray[np.int64], factor: float) -> KnownLens:
-    """Learn from the conditions of a baseline, each compared with those of other episodes, its neighbours left out.
+def learn_lens(
+    episodes: Sequence[FrameSignals], conditions: Conditions, owners: NDArray[np.int64], factor: float
+) -> KnownLens:
+    """Learn from a baseline's episodes, each compared with the others, its neighbours left out.
 
     Args:
-        conditions: (s,), s >= 1.
-        owners: (s,) the episode each is of.
-        factor: The largest shortfall of sharpness found so, times this, is tolerated beside `SOFTER`.
+        episodes: The signals of each, (n,), n >= 1; those without their like left out.
+        conditions: (s,) the conditions of these.
+        owners: (s,) the episode each is of, numbered as they are in `episodes`.
+        factor: What is tolerated is the largest deviation found so, times this, and what a person would just see.
     """
+    every = [lasting_edges(signals) for signals in episodes]
+    total = np.sum(every, axis=0)
+    softer, finer, fresh, usual, usual_blocks = 0.0, 0.0, 0.0, 1.0, np.ones(BLOCKS)
     views = Views.of(conditions)
-    edges = edges_of(conditions["luma"])
-    softer, finer, usual = 0.0, 0.0, 1.0
-    usual_blocks = np.ones(BLOCKS)
-    for position, owner in enumerate(owners):
-        apart = np.flatnonzero(np.abs(owners - owner) > 1)
-        if not len(apart):
-            apart = np.flatnonzero(owners != owner)
-        if not len(apart):
-            continue
-        one = views.take(np.array([position]))
-        sharper, above = _sharper(one, conditions[position], views.take(apart), conditions[apart])
-        if not np.isnan(sharper):
-            softer, finer = max(softer, -sharper), max(finer, above)
-        kept, blocks, _ = _found_again(edges[position], edges[apart].mean(axis=0))
+    for number, edges in enumerate(every):
+        near = [other for other in range(len(every)) if abs(other - number) <= 1]
+        if len(near) == len(every):
+            near = [number]
+        if len(near) == len(every):
+            break
+        others = (total - np.sum([every[other] for other in near], axis=0)) / (len(every) - len(near))
+        kept, blocks, _ = _found_again(edges, others)
         usual, usual_blocks = min(usual, kept), np.minimum(usual_blocks, blocks)
-    tolerated = SOFTER + factor * softer, SOFTER + factor * finer
-    return KnownLens(conditions, views, *tolerated, edges.mean(axis=0), usual, usual_blocks)
-
-
-def look_through(pieces: Conditions, known: KnownLens) -> Lens:
-    """What a window's pieces, (p,), p >= 1, tell of the lens; the median over them."""
-    found = [_one(pieces[number : number + 1], known) for number in range(len(pieces))]
-    most = (len(found) + 1) // 2
-    return Lens(
-        sharper=float(np.median([one.sharper for one in found])),
-        finer=float(np.median([one.finer for one in found])),
-        kept=float(np.median([one.kept for one in found])),
-        usual=known.usual,
-        gone=np.sum([one.gone for one in found], axis=0) >= most,
-        hidden=np.sum([one.hidden for one in found], axis=0) >= most,
-        overlaid=float(np.median([one.overlaid for one in found])),
-        has=found[0].has,
+        fresh = max(fresh, _fresh(edges, others))
+        apart = np.flatnonzero(~np.isin(owners, near))
+        for position in np.flatnonzero(owners == number) if len(apart) else ():
+            one = views.take(np.array([position]))
+            sharper = _sharper(one, conditions[position], views.take(apart), conditions[apart])
+            softer, finer = max(softer, -sharper), max(finer, sharper)
+    return KnownLens(
+        edges=_packed(total / len(every)),
+        episodes=len(every),
+        usual=usual,
+        usual_blocks=usual_blocks.astype(np.float32),
+        fresh=FRESHER + factor * fresh,
+        softer=SOFTER + factor * softer,
+        finer=SOFTER + factor * finer,
     )
 
 
-def edges_of(luma: NDArray[np.uint8]) -> Edges:
-    """Edges of grey thumbnails, (n, h, w)."""
-    found = []
-    for grey in np.log2(luma.astype(np.float32) + DARK * 2) * _SCALE:
+def extend_lens(known: KnownLens, episodes: Sequence[FrameSignals]) -> KnownLens:
+    """Learn which edges last from further episodes as well; what is tolerated stays."""
+    if not episodes:
+        return known
+    added = np.sum([lasting_edges(signals) for signals in episodes], axis=0)
+    count = known.episodes + len(episodes)
+    return replace(known, edges=_packed((unpacked(known.edges) * known.episodes + added) / count), episodes=count)
+
+
+def look_through(signals: FrameSignals, pieces: Conditions, known: KnownLens, conditions: Conditions) -> Lens:
+    """What a window tells of the lens.
+
+    Args:
+        signals: Of its frames, (n,), n >= 1.
+        pieces: (p,) the conditions of its pieces, p >= 1.
+        known: What the baseline knows.
+        conditions: (s,) the baseline's conditions.
+    """
+    edges = lasting_edges(signals)
+    kept, blocks, lengths = _found_again(edges, unpacked(known.edges))
+    views, found, detail = Views.of(conditions), [], []
+    for number in range(len(pieces)):
+        piece = pieces[number : number + 1]
+        view = Views.of(piece)
+        found.append(_sharper(view, piece[0], views, conditions))
+        like = _like(view, views)
+        detail.append(np.log2(_detail(piece)[0]) - np.log2(np.median(_detail(conditions[like]), axis=0)))
+    has = lengths > ENOUGH_EDGES
+    gone = has & (blocks < np.minimum(GONE, known.usual_blocks))
+    return Lens(
+        sharper=float(np.median(found)),
+        kept=kept,
+        has=has,
+        gone=gone,
+        hidden=gone & (np.median(detail, axis=0) < -SMOOTH),
+        fresh=_fresh(edges, unpacked(known.edges)),
+    )
+
+
+def lasting_edges(signals: FrameSignals) -> Edges:
+    """The edges that a stretch of frames, (n,), n >= 1, holds all along: the mean of each place."""
+    chosen = np.unique(np.linspace(0, len(signals) - 1, min(len(signals), LOOKED_AT)).astype(int))
+    total = np.zeros((SCENE_ROWS, SCENE_COLUMNS), np.complex64)
+    for scene in signals["scene"][chosen]:
+        grey = np.log2(scene.astype(np.float32) + _DARK) * _SCALE
         across, down = (cv2.Sobel(grey, cv2.CV_32F, *way) / 8 for way in ((1, 0), (0, 1)))
         energy = np.square(across) + np.square(down)
         around = cv2.GaussianBlur(energy, (0, 0), _SURROUNDINGS)
-        found.append(np.square(across + 1j * down) / (energy + around + _STEEP**2))
-    return np.asarray(found, np.complex128)
+        total += np.square(across + 1j * down) / (energy + around + _STEEP**2)
+    return np.asarray(total / len(chosen), np.complex64)
 
 
-def _one(piece: Conditions, known: KnownLens) -> Lens:
-    view = Views.of(piece)
-    order = np.argsort(resemblance(compare(view, known.views)), kind="stable")
-    kept, blocks, strengths = _found_again(edges_of(piece["luma"])[0], known.edges)
-    has = strengths > ENOUGH_EDGES
-    gone = has & (blocks < np.minimum(GONE, known.usual_blocks))
-    like = order[: max(LIKE_IT, len(order) // 3)]
-    before = np.median(_clean(known.conditions[like]), axis=0)
-    richer = np.log2((_clean(piece)[0] + 0.5) / (before + 0.5))
-    still = has & (blocks > GONE)
-    sharper, finer = _sharper(view, piece[0], known.views, known.conditions)
-    return Lens(
-        sharper=sharper,
-        finer=finer,
-        kept=kept,
-        usual=known.usual,
-        gone=gone,
-        hidden=gone & (richer < -SMOOTH),
-        overlaid=float((richer[still] > RICHER).mean()) if still.any() else 0.0,
-        has=has,
-    )
+def unpacked(edges: NDArray[np.int8]) -> Edges:
+    """`Edges` as they were before they were packed."""
+    return np.asarray((edges[0] + 1j * edges[1]) / 127.0, np.complex64)
 
 
-def _sharper(view: Views, one: np.void, views: Views, conditions: Conditions) -> tuple[float, float]:
-    """Doublings by which a condition is sharper than the softest, and than the sharpest, of those most like it."""
+def _packed(edges: Edges) -> NDArray[np.int8]:
+    return np.rint(np.stack([edges.real, edges.imag]) * 127.0).astype(np.int8)
+
+
+def _like(view: Views, views: Views) -> NDArray[np.intp]:
+    """The conditions most like one."""
     order = np.argsort(resemblance(compare(view, views)), kind="stable")
-    known = conditions["sharp"][order[: max(LIKE_IT, len(order) // 3)]].astype(np.float64)
-    known = known[~np.isnan(known)]
-    if not len(known):
-        return float("nan"), float("nan")
-    return float(one["sharp"]) - float(known.min()), float(one["sharp"]) - float(known.max())
+    return order[: max(LIKE_IT, len(order) // 3)]
+
+
+def _sharper(view: Views, one: np.void, views: Views, conditions: Conditions) -> float:
+    """Doublings by which a condition is sharper than those most like it: the median block of the detailed half."""
+    like = conditions[_like(view, views)]
+    change = one["sharp"].astype(np.float64) - np.median(like["sharp"].astype(np.float64), axis=0)
+    detail = np.median(like["fine"].astype(np.float64), axis=0)
+    return float(np.median(change[detail >= np.median(detail)]))
 
 
 def _found_again(edges: Edges, lasting: Edges) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    """How much of the lasting edges is there: altogether, of each block, and how strong each block's are."""
-    strength = np.abs(lasting)
-    weights = np.where(strength > LASTS, strength, 0.0)
+    """How much of the lasting edges is there: altogether, of each block, and how long each block's are together."""
+    length = np.abs(lasting)
+    weights = np.where(length > LASTS, length, 0.0)
     # Along the lasting direction; one that stands out more than it used to is found, and no more than that.
-    along = np.minimum((edges * lasting.conj()).real / np.maximum(strength, 1e-9), strength)
+    along = np.minimum((edges * lasting.conj()).real / np.maximum(length, 1e-9), length)
     found, whole = _blocks(weights * along), _blocks(weights * weights)
-    return (
-        float(found.sum() / max(1e-9, whole.sum())),
-        found / np.maximum(whole, 1e-9),
-        _blocks(weights),
-    )
+    return float(found.sum() / max(1e-9, whole.sum())), found / np.maximum(whole, 1e-9), _blocks(weights)
 
 
-def _blocks(places: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fresh(edges: Edges, lasting: Edges) -> float:
+    """Share of the picture in which edges last that were not there."""
+    return float(((np.abs(edges) > FRESH) & (np.abs(lasting) < EMPTY)).mean())
+
+
+def _blocks(places: NDArray[np.float32]) -> NDArray[np.float64]:
     """Sums over blocks, (`BLOCKS`,)."""
-    rows, columns = THUMBNAIL_ROWS // BANDS, THUMBNAIL_COLUMNS // BLOCK_COLUMNS
-    return np.asarray(places.reshape(BANDS, rows, BLOCK_COLUMNS, columns).sum(axis=(1, 3)).ravel())
+    rows, columns = SCENE_ROWS // BANDS, SCENE_COLUMNS // BLOCK_COLUMNS
+    return np.asarray(places.reshape(BANDS, rows, BLOCK_COLUMNS, columns).sum(axis=(1, 3), dtype=np.float64).ravel())
 
 
-def _clean(conditions: Conditions) -> NDArray[np.float64]:
-    """Fine detail of each block beyond what noise makes of it, grey levels: (s, `BLOCKS`)."""
+def _detail(conditions: Conditions) -> NDArray[np.float64]:
+    """Fine detail of each block beyond what noise makes of it, grey levels and half a one: (s, `BLOCKS`)."""
     fine = conditions["fine"].astype(np.float64).reshape(len(conditions), -1)
-    return without_noise(fine, conditions["noise"].astype(np.float64)[:, None])
+    return without_noise(fine, conditions["noise"].astype(np.float64)[:, None]) + 0.5

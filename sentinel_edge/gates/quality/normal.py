@@ -23,7 +23,7 @@ from sentinel_edge.gates.quality.condition import (
     still_run,
     sum_up,
 )
-from sentinel_edge.gates.quality.lens import KnownLens, Lens, learn_lens, look_through
+from sentinel_edge.gates.quality.lens import KnownLens, Lens, look_through
 from sentinel_edge.gates.quality.neighbourhood import Neighbourhood, learn_neighbourhood
 from sentinel_edge.gates.quality.signals import DIRECTIONS, FrameSignals
 
@@ -71,6 +71,7 @@ class KnownQuality:
         travel: How far the camera itself is under way in the episode in which it is most (see `travel`).
         outliers: Positions of the episodes that have no like among the others: known as normal from now on, but what
             sets them apart is not taken for how much normal footage varies.
+        lens: What it knows of its lens and where it looks; None in files that were made before that was learned.
     """
 
     conditions: Conditions
@@ -81,6 +82,7 @@ class KnownQuality:
     piece_samples: float
     travel: float = 0.0
     outliers: tuple[int, ...] = ()
+    lens: KnownLens | None = None
 
     @cached_property
     def views(self) -> Views:
@@ -96,14 +98,6 @@ class KnownQuality:
     def neighbourhood(self) -> Neighbourhood:
         """How much the conditions vary among those like them."""
         return learn_neighbourhood(self.views, self.owners)
-
-    @cached_property
-    def lens(self) -> KnownLens:
-        """What the conditions tell of the lens, those of episodes without their like left out."""
-        fit = ~np.isin(self.owners, self.outliers)
-        fit = fit if fit.any() else np.ones_like(fit)
-        owners = self.owners[fit]
-        return learn_lens(self.conditions[fit], owners, FACTOR + FACTOR_FEW / len(np.unique(owners)))
 
     def only(self, episodes: Sequence[int]) -> "KnownQuality":
         """What it knows of some of the episodes, given by ascending position; owners are numbered anew."""
@@ -142,7 +136,7 @@ class Assessment:
         places: The window's deviations of all measures, (`MEASURES`,).
         conditions: The window's pieces.
         nearest: The baseline's condition each piece resembles most.
-        lens: What it tells of the lens and where it looks.
+        lens: What it tells of the lens and where it looks; None where the baseline knows nothing of that.
         travel: How far the camera itself is under way (see `travel`): for the causes alone, 0 until it is measured.
     """
 
@@ -151,7 +145,7 @@ class Assessment:
     places: Measures
     conditions: Conditions
     nearest: tuple[int, ...]
-    lens: Lens
+    lens: Lens | None
     travel: float = 0.0
 
     @property
@@ -188,13 +182,11 @@ def assess(signals: FrameSignals, samples: int, known: KnownQuality) -> Assessme
     still, normal = still_run(signals) / max(1, len(signals)), known.conditions
     unusual = still - max(2.0 * float(normal["still_run"].max()) / max(1, samples), float(normal["still_share"].max()))
     frozen_share = unusual if unusual * len(signals) >= FROZEN_FRAMES else 0.0
-    lens = look_through(conditions, known.lens)
+    lens = look_through(signals, conditions, known.lens, known.conditions) if known.lens else None
     names = (*WHOLE, *SUMMARIES, SHARP, FROZEN)
-    sharper = 0.0 if np.isnan(lens.sharper) else lens.sharper
-    found = np.concatenate([measures[: len(WHOLE)], summaries, [sharper, frozen_share]])
-    tolerated = np.concatenate(
-        [tolerances[: len(WHOLE)], known.summary_tolerances[level], [known.lens.softer, FROZEN_SHARE]]
-    )
+    found = np.concatenate([measures[: len(WHOLE)], summaries, [lens.sharper if lens else 0.0, frozen_share]])
+    softer = known.lens.softer if known.lens else 1.0
+    tolerated = np.concatenate([tolerances[: len(WHOLE)], known.summary_tolerances[level], [softer, FROZEN_SHARE]])
     changes = dict(zip(names, found.tolist(), strict=True))
     changes["covered"] = float((_local(measures, tolerances) > 1.0).mean())
     changes[FROZEN] = still

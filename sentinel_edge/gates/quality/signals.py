@@ -1,6 +1,6 @@
 """Camera known, frame by frame: cheap signals that tell what the picture itself is like, not what is in it.
 
-Each frame becomes one record of about 5 kB. Noise, the block grid of an encoder, edges and fine detail are measured at
+Each frame becomes one record of about 17 kB. Noise, the block grid of an encoder, edges and fine detail are measured at
 native resolution, on six bands of rows; light and colour on a thumbnail. Edges are kept for a grid of blocks, and the
 thumbnail is kept whole, because over a stretch of frames the median of each place shows the fixed scene: what moves
 through it drops out, and a fixed camera's fixed scene is what a stretch can be compared by.
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 BANDS, BLOCK_COLUMNS = 6, 8
 """Detail is measured on six bands of rows, each cut into eight blocks."""
 THUMBNAIL_ROWS, THUMBNAIL_COLUMNS = 48, 64
+SCENE_ROWS, SCENE_COLUMNS = 96, 128
+"""A larger thumbnail, for the edges of the fixed scene: drops and cracks are lost on the smaller one."""
 COLOUR_ROWS, COLOUR_COLUMNS = 12, 16
 DIRECTIONS = 4
 """Edges are measured across, down and along both diagonals, so that a smear shows whatever way it runs."""
@@ -25,10 +27,10 @@ FRAME_SIGNALS = np.dtype(
         ("blocks", np.float32),
         ("clipped", np.float32),
         ("change", np.float32),
-        ("sharp", np.float32),
         ("edges", np.float32, (DIRECTIONS, BANDS, BLOCK_COLUMNS)),
         ("fine", np.float32, (BANDS, BLOCK_COLUMNS)),
         ("luma", np.uint8, (THUMBNAIL_ROWS, THUMBNAIL_COLUMNS)),
+        ("scene", np.uint8, (SCENE_ROWS, SCENE_COLUMNS)),
         ("colour", np.uint8, (COLOUR_ROWS, COLOUR_COLUMNS, 3)),
     ]
 )
@@ -43,12 +45,11 @@ FRAME_SIGNALS = np.dtype(
 | clipped | share of pixels at white                                                                             |
 | change  | mean absolute difference to the next native frame (of pictures, to the next one), grey levels; NaN   |
 |         | where there is none                                                                                  |
-| sharp   | doublings by which fine detail, what noise makes of it taken away, is stronger than the gradients of  |
-|         | the thumbnail in the same places: light, contrast and haze change both alike, a lens takes fine first |
 | edges   | mean gradient across, down and along both diagonals of a slightly smoothed picture, for each band    |
 |         | and column of blocks: 8 times grey levels a pixel (the diagonals 11 times), at most 255              |
 | fine    | mean absolute Laplacian of the same blocks, grey levels, at most 255                                 |
 | luma    | thumbnail, grey                                                                                      |
+| scene   | larger thumbnail, grey                                                                               |
 | colour  | thumbnail, blue-green-red                                                                            |
 """
 
@@ -69,7 +70,7 @@ _GRID = 8
 _FINE_OF_NOISE = 3.0
 """What a Laplacian makes of white noise of deviation 1: 3.6 on average; less, for what is taken for noise is texture
 too."""
-_LEAST_DETAIL, _SOME_RELIEF = 0.5, 4.0
+_SOME_FINE, _SOME_EDGES = 0.5, 4.0
 
 
 def measure(frame: NDArray[np.uint8], successor: NDArray[np.uint8] | None = None) -> np.void:
@@ -94,11 +95,12 @@ def measure(frame: NDArray[np.uint8], successor: NDArray[np.uint8] | None = None
     small = _halved(frame, SMALL_PIXELS)
     white = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY) >= WHITE
     signals["clipped"] = np.count_nonzero(white) / white.size
+    scene = cv2.resize(small, (SCENE_COLUMNS, SCENE_ROWS), interpolation=cv2.INTER_AREA)
+    signals["scene"] = cv2.cvtColor(scene, cv2.COLOR_BGR2GRAY)
     # Averaging by exact halves costs a third of averaging at a free ratio.
     small = _halved(small, 4 * THUMBNAIL_ROWS * THUMBNAIL_COLUMNS)
     thumbnail = cv2.resize(small, (THUMBNAIL_COLUMNS, THUMBNAIL_ROWS), interpolation=cv2.INTER_AREA)
     signals["luma"] = cv2.cvtColor(thumbnail, cv2.COLOR_BGR2GRAY)
-    signals["sharp"] = _sharpness(signals)
     signals["colour"] = cv2.resize(thumbnail, (COLOUR_COLUMNS, COLOUR_ROWS), interpolation=cv2.INTER_AREA)
     signals["change"] = np.nan if successor is None else _change(frame, successor)
     return cast("np.void", signals[()])
@@ -109,14 +111,17 @@ def without_noise(fine: NDArray[np.float64], noise: NDArray[np.float64] | float)
     return np.asarray(np.sqrt(np.maximum(0.0, np.square(fine) - np.square(_FINE_OF_NOISE * noise))))
 
 
-def _sharpness(signals: NDArray[np.void]) -> float:
-    """Fine detail against the relief of the thumbnail, in doublings; places without relief hardly count."""
-    luma = signals["luma"].astype(np.float32)
-    relief = sum(np.abs(cv2.Sobel(luma, cv2.CV_32F, *way)) for way in ((1, 0), (0, 1)))
-    coarse = cv2.resize(relief, (BLOCK_COLUMNS, BANDS), interpolation=cv2.INTER_AREA).astype(np.float64) / 8
-    fine = without_noise(signals["fine"].astype(np.float64), float(signals["noise"]))
-    sharper = np.log2(fine + _LEAST_DETAIL) - np.log2(coarse + _LEAST_DETAIL)
-    return float(np.average(sharper, weights=coarse / (coarse + _SOME_RELIEF) + 1e-9))
+def sharpness(signals: FrameSignals) -> NDArray[np.float64]:
+    """Fine detail beyond noise against the edges of the same place, in doublings: (n, BANDS, BLOCK_COLUMNS).
+
+    Light, contrast and haze change both alike; a lens out of focus, a drop or a smear takes what is fine first.
+
+    Args:
+        signals: Of frames, (n,).
+    """
+    fine = without_noise(signals["fine"].astype(np.float64), signals["noise"].astype(np.float64)[:, None, None])
+    edges = signals["edges"].astype(np.float64).mean(axis=1)
+    return np.asarray(np.log2(fine + _SOME_FINE) - np.log2(edges + _SOME_EDGES))
 
 
 def _halved(frame: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
