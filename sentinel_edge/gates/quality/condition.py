@@ -38,8 +38,9 @@ CONDITION = np.dtype(
         ("colour", np.uint8, (COLOUR_ROWS, COLOUR_COLUMNS, 3)),
     ]
 )
-"""What is kept of a stretch: medians over its frames of what `quality.FRAME_SIGNALS` names and of their `sharpness`; in `still_run` the most
-samples in a row that did not change at all, in `still_share` what share of the frames these are."""
+"""What is kept of a stretch: medians over its frames of what `quality.FRAME_SIGNALS` names, and of their `sharpness`;
+in `still_run` the most samples in a row that did not change at all, in `still_share` what share of the frames these
+are."""
 
 CONDITION_3 = np.dtype([(name, CONDITION[name]) for name in CONDITION.names or () if name != "sharp"])
 """What files of version 3 and before hold of one."""

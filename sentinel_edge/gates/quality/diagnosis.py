@@ -6,34 +6,31 @@ the picture unlike itself everywhere. What is left of a measure after that, in t
 its own cause. Explaining is done in doublings, where one thing's share of another is a difference.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentinel_edge.causes import Cause
-from sentinel_edge.gates.quality.condition import BLOCKS, Conditions, Measures, Views, displacement, places, whole
+from sentinel_edge.gates.quality.condition import BLOCKS, Views, displacement, places, whole
 from sentinel_edge.gates.quality.normal import SOME_DETAIL, Assessment, KnownQuality, detail_change, shown_by
 from sentinel_edge.gates.quality.signals import DIRECTIONS
-from sentinel_edge.gates.quality.travel import STAYS, TRAVELS
+from sentinel_edge.gates.quality.soundness import (
+    CLEAR,
+    FEW_EDGES,
+    MIN_HIDDEN,
+    changed_in_part,
+    doubt,
+    elsewhere,
+    tolerances_of,
+    under_way,
+)
+from sentinel_edge.gates.quality.travel import TRAVELS
+from sentinel_edge.gates.quality.words import READINGS, number, told
 from sentinel_edge.verdict.verdict import CauseFound
 
 MOST_CAUSES = 3
-CLEAR = 1.0
-"""A strength beyond this is outside all that is normal: worth naming beside the likeliest cause."""
 LIKELY = 0.6
 """A strength from which a change is believed to be the likeliest cause, although normal footage may come as far."""
-UNRELATED = 0.8
-"""1 - correlation from which two pictures are of different scenes: views of unrelated ones came to 0.87 to 1.14, the
-same scene with a quarter of it hidden to 0.78."""
-STRANGE, FAR_BELOW = 0.3, 0.1
-"""Share of the lasting edges below which two pictures are of different scenes, if no known condition came so near to
-it: strangers came to 0.26 at most, the same camera to 0.3 even where plants grew over half the picture."""
-OF_THE_SENSOR = ("black", "clipped", "noise", "blocks", "red", "blue", "saturation", "contrast")
-"""Measures of what comes before the lens as little as of what is seen: a scene that changed is no reason for them."""
-FEW_EDGES = 0.2
-"""Share of the blocks that must have lasting edges for these to tell where a camera looks."""
 ALTERED = 0.4
 """1 - correlation from which it is worth the time to look for the same scene, turned or grown."""
 LOOKED_AT = 3
@@ -45,10 +42,6 @@ HIDDEN_SHARE = 0.12
 """Share of blocks from which a part of the scene is hidden: every failure that hides nothing changed fewer."""
 DRIFTS = 0.5
 """Doublings of contrast lost to scattered light from which it is fog that drifts, not an object."""
-FLAT = 3.0
-"""Doublings of contrast lost from which there is no scene left to recognise: capped, drowned or dead, not moved."""
-MIN_HIDDEN = 2
-"""Blocks that a cover hides at least: one may be of something that stands there."""
 UNEVEN = 0.2
 """A smear takes more than this share more of the edges across it than a blur of all directions would."""
 FAINT = 0.1
@@ -78,57 +71,15 @@ def diagnose(assessment: Assessment, known: KnownQuality, *, picture_failed: boo
     if strengths[ranked[0]] < LIKELY:
         if picture_failed:
             return (CauseFound(Cause.UNKNOWN, _unexplained(assessment, known)),)
-        found = (CauseFound(Cause.SCENE_CHANGE, _sound(assessment)),)
+        found: tuple[CauseFound, ...] = (CauseFound(Cause.SCENE_CHANGE, _sound(assessment)),)
     else:
         named = [ranked[0], *(cause for cause in ranked[1:MOST_CAUSES] if strengths[cause] > CLEAR)]
         found = tuple(CauseFound(cause, _evidence(cause, assessment, known)) for cause in named)
-    doubt = _doubt(assessment, known)
-    if doubt and any(cause.kind is Cause.SCENE_CHANGE for cause in found):
+    unsure = doubt(assessment, known)
+    if unsure and any(cause.kind is Cause.SCENE_CHANGE for cause in found):
         # What is seen changed, and that the camera is sound cannot be told: not to be learned before somebody looks.
-        return (*found[: MOST_CAUSES - 1], CauseFound(Cause.UNKNOWN, doubt))
+        return (*found[: MOST_CAUSES - 1], CauseFound(Cause.UNKNOWN, unsure))
     return found
-
-
-def _doubt(assessment: Assessment, known: KnownQuality) -> str | None:
-    """Why it cannot be told that the camera is sound, or None where its lasting edges and its sharpness say so."""
-    lens = assessment.lens
-    if _under_way(assessment, known) or known.travel > TRAVELS:
-        return None
-    if lens is None or known.lens is None:
-        return "the baseline was made before lens and world were told apart; build it again"
-    if _elsewhere(assessment, known):
-        return (
-            f"{_number(100.0 * max(0.0, lens.kept))} % of the lasting edges are where they were: is this that camera's "
-            "baseline, or was the camera turned?"
-        )
-    if -assessment.deviations["sharp"] > CLEAR / 2:
-        return f"fine detail is weaker beside the edges than it was, by {_number(-lens.sharper)} doublings"
-    if lens.hidden.any():
-        share = _number(100.0 * float(lens.hidden.mean()))
-        return f"in {share} % of the picture lasting edges are gone and nothing as sharp took their place"
-    unknown = _changed_in_part(assessment, known) & ~lens.has
-    if unknown.sum() >= MIN_HIDDEN:
-        share = _number(100.0 * float(unknown.mean()))
-        return f"{share} % of the picture changed where it has no lasting edges to tell a cover from the world by"
-    if lens.sharper > known.lens.finer:
-        return f"fine detail is stronger beside the edges than it was, by {_number(lens.sharper)} doublings"
-    beyond = [name for name, value in assessment.worse.items() if value > CLEAR and name in OF_THE_SENSOR]
-    if beyond:
-        return f"the picture itself changed as well: {_told(beyond[0], assessment, known)}"
-    if lens.fresh > known.lens.fresh:
-        share = _number(100.0 * lens.fresh)
-        return f"edges stay in {share} % of the picture where none did: on the glass, or in the scene?"
-    return None
-
-
-def _elsewhere(assessment: Assessment, known: KnownQuality) -> bool:
-    """Whether next to nothing of what lasts is where it was, and no movement of the camera explains that."""
-    lens, change = assessment.lens, assessment.changes
-    if assessment.deviations["moved"] >= CLEAR or change["contrast"] <= -FLAT:
-        return False
-    if lens is None or known.lens is None or lens.shows < FEW_EDGES:
-        return change["unlike"] > UNRELATED
-    return lens.kept < min(STRANGE, known.lens.usual - FAR_BELOW)
 
 
 def _found_again(assessment: Assessment, known: KnownQuality) -> Assessment:
@@ -138,7 +89,7 @@ def _found_again(assessment: Assessment, known: KnownQuality) -> Assessment:
     pieces = Views.of(assessment.conditions).relief
     pairs = list(zip(pieces, known.views.relief[list(assessment.nearest)], strict=True))[:LOOKED_AT]
     moved = float(np.median([displacement(relief, other, far=True) for relief, other in pairs]))
-    tolerated = float(_tolerances(assessment, known)[whole("moved")])
+    tolerated = float(tolerances_of(assessment, known)[whole("moved")])
     return replace(
         assessment,
         changes=assessment.changes | {"moved": moved},
@@ -148,15 +99,15 @@ def _found_again(assessment: Assessment, known: KnownQuality) -> Assessment:
 
 def _strengths(assessment: Assessment, known: KnownQuality) -> dict[Cause, float]:
     """How strongly the window speaks for each cause, in tolerances, what another explains taken away."""
-    change, deviation = assessment.changes, assessment.deviations
+    deviation = assessment.deviations
     frozen = {Cause.FROZEN: deviation["frozen"]}
     moved = deviation["moved"] >= CLEAR
     # Of a camera that is known to be under way medians show no scene to recognise.
     placed = known.travel <= TRAVELS
-    elsewhere = placed and _elsewhere(assessment, known)
-    if _under_way(assessment, known) and (faults := _without_a_place(assessment)):
+    strange = placed and elsewhere(assessment, known)
+    if under_way(assessment, known) and (faults := _without_a_place(assessment)):
         return faults | frozen
-    if elsewhere or _under_way(assessment, known):
+    if strange or under_way(assessment, known):
         # Of another scene, or of many places in turn: no measure compares like with like.
         return {Cause.SCENE_CHANGE: assessment.score} | frozen
     veil, snow = _veil(assessment), _precipitation(assessment)
@@ -193,11 +144,6 @@ def _in_part(assessment: Assessment, strength: float) -> dict[Cause, float]:
     return {Cause.OCCLUSION if covers else Cause.SCENE_CHANGE: strength}
 
 
-def _under_way(assessment: Assessment, known: KnownQuality) -> bool:
-    """Whether a camera that is known as fixed is panned, patrols or rides: what it shows is normal of another kind."""
-    return assessment.travel > TRAVELS and known.travel < STAYS
-
-
 def _without_a_place(assessment: Assessment) -> dict[Cause, float]:
     """The faults that show in any view, by the measures that need no place; none where the picture is sound."""
     deviation = assessment.deviations
@@ -216,13 +162,7 @@ def _hidden(assessment: Assessment, known: KnownQuality) -> float:
 
     Nothing that befalls lens, sensor or encoder does that: of our own failures only what hides a part or moves it.
     """
-    return float(_changed_in_part(assessment, known).mean())
-
-
-def _changed_in_part(assessment: Assessment, known: KnownQuality) -> NDArray[np.bool_]:
-    """Which blocks' light is not what a tone curve over the whole picture makes of it, (`BLOCKS`,)."""
-    light = places("light")
-    return np.abs(assessment.places[light]) > _tolerances(assessment, known)[light]
+    return float(changed_in_part(assessment, known).mean())
 
 
 def _part(assessment: Assessment, name: str, amount: float) -> float:
@@ -299,13 +239,9 @@ def _detail(assessment: Assessment, known: KnownQuality) -> dict[Cause, float]:
     return found
 
 
-def _tolerances(assessment: Assessment, known: KnownQuality) -> Measures:
-    return np.asarray(known.tolerances[known.level(len(assessment.conditions))], np.float64)
-
-
 def _detail_lost(assessment: Assessment, known: KnownQuality) -> tuple[float, bool]:
     """Doublings of fine detail lost where nothing hides the scene; whether blocks rich in it lost more than others."""
-    tolerances = _tolerances(assessment, known)
+    tolerances = tolerances_of(assessment, known)
     fine, light = places("fine"), places("light")
     change = assessment.places[fine]
     shows = shown_by(known.detail)
@@ -341,7 +277,7 @@ def _smear(assessment: Assessment, known: KnownQuality) -> _Smear:
     shape = (DIRECTIONS, BLOCKS)
     lost = -assessment.places[places("edges")].reshape(shape)
     edges = np.median(known.conditions["edges"].astype(np.float64), axis=0).reshape(shape)
-    tolerances = _tolerances(assessment, known)[places("edges")].reshape(shape)
+    tolerances = tolerances_of(assessment, known)[places("edges")].reshape(shape)
     weights = np.square(edges / (edges + _SEEN_EDGES) / tolerances) + 1e-9
     waves = np.array([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0]])[:, :, np.newaxis]
     waves = waves - (waves * weights).sum(axis=1, keepdims=True) / weights.sum(axis=0)
@@ -352,48 +288,6 @@ def _smear(assessment: Assessment, known: KnownQuality) -> _Smear:
     return _Smear(uneven, float(np.arctan2(sine, cosine)) / 2)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """Something a camera operator can read off a picture: its name, its unit, and how conditions (s,) show it."""
-
-    name: str
-    unit: str
-    of: Callable[[Conditions], NDArray[np.float64]]
-
-
-def _tint(channel: int) -> Callable[[Conditions], NDArray[np.float64]]:
-    return lambda conditions: np.asarray(100.0 * np.exp2(np.median(Views.of(conditions).tint[:, channel], axis=1)))
-
-
-def _spread(conditions: Conditions) -> NDArray[np.float64]:
-    colour = conditions["colour"].astype(np.float64)
-    return np.asarray((colour.max(axis=3) - colour.min(axis=3)).mean(axis=(1, 2)))
-
-
-def _relief(conditions: Conditions) -> NDArray[np.float64]:
-    return np.asarray(Views.of(conditions).strength / np.sqrt(conditions["luma"][0].size))
-
-
-_GREY = " grey levels"
-_READINGS = {
-    "brightness": _Reading("brightness", _GREY, lambda conditions: conditions["luma"].mean(axis=(1, 2))),
-    "contrast": _Reading("contrast", _GREY, _relief),
-    "black": _Reading("darkest parts", _GREY, lambda conditions: Views.of(conditions).black),
-    "clipped": _Reading("white pixels", " %", lambda conditions: 100.0 * conditions["clipped"].astype(np.float64)),
-    "noise": _Reading("noise", _GREY, lambda conditions: conditions["noise"].astype(np.float64)),
-    "blocks": _Reading("strength of an 8-pixel grid", "", lambda conditions: conditions["blocks"].astype(np.float64)),
-    "red": _Reading("red", " % of green", _tint(0)),
-    "blue": _Reading("blue", " % of green", _tint(1)),
-    "saturation": _Reading("strength of colour", _GREY, _spread),
-    "sharp": _Reading(
-        "fine detail beside the edges",
-        " %",
-        lambda conditions: 100.0 * np.exp2(np.median(conditions["sharp"].astype(np.float64), axis=(1, 2))),
-    ),
-    "detail": _Reading(
-        "fine detail", _GREY, lambda conditions: conditions["fine"].astype(np.float64).mean(axis=(1, 2))
-    ),
-}
 _SPEAKS: dict[Cause, tuple[tuple[str, int], ...]] = {
     Cause.NOISE: (("noise", 1),),
     Cause.BLUR: (("detail", -1), ("sharp", -1), ("blocks", -1)),
@@ -411,80 +305,42 @@ _SPEAKS: dict[Cause, tuple[tuple[str, int], ...]] = {
 
 
 def _evidence(cause: Cause, assessment: Assessment, known: KnownQuality) -> str:
-    if cause is Cause.SCENE_CHANGE and _under_way(assessment, known):
+    if cause is Cause.SCENE_CHANGE and under_way(assessment, known):
         return (
             "the camera itself is under way: within a few frames its picture moves by "
-            f"{_number(100.0 * assessment.travel)} % of its size, in the known conditions it stands still"
+            f"{number(100.0 * assessment.travel)} % of its size, in the known conditions it stands still"
         )
     lens = assessment.lens
-    if cause is Cause.SCENE_CHANGE and lens and known.lens and not _elsewhere(assessment, known):
+    if cause is Cause.SCENE_CHANGE and lens and known.lens and not elsewhere(assessment, known):
         return (
-            f"{_told('covered', assessment, known)}; {_number(100.0 * max(0.0, lens.kept))} % of the lasting edges are "
-            f"where they were (at least {_number(100.0 * max(0.0, known.lens.usual))} % in the known episodes)"
+            f"{told('covered', assessment, known)}; {number(100.0 * max(0.0, lens.kept))} % of the lasting edges are "
+            f"where they were (at least {number(100.0 * max(0.0, known.lens.usual))} % in the known episodes)"
         )
     if cause is Cause.SCENE_CHANGE:
         return (
             f"what is seen resembles none of the {len(known.conditions)} known conditions: correlation "
-            f"{max(0.0, 1.0 - assessment.changes['unlike']):.2f}, {_told('covered', assessment, known)}"
+            f"{max(0.0, 1.0 - assessment.changes['unlike']):.2f}, {told('covered', assessment, known)}"
         )
     speaks = [(name, sign * assessment.deviations[name]) for name, sign in _SPEAKS[cause]]
     strongest = max(strength for _, strength in speaks)
     # The plainest of those that tell much: half as much as the one that tells most, and beyond what is normal.
     much = min(strongest, max(strongest / 2, CLEAR))
-    line = _told(next(name for name, strength in speaks if strength >= much), assessment, known)
+    line = told(next(name for name, strength in speaks if strength >= much), assessment, known)
     if cause is Cause.MOTION_BLUR:
         way = round(_smear(assessment, known).direction / (np.pi / 4)) % 4
         line += ", smeared " + ("sideways", "along a diagonal", "up and down", "along a diagonal")[way]
     return line
 
 
-def _told(name: str, assessment: Assessment, known: KnownQuality) -> str:
-    """What a measure found, in words."""
-    if name in _READINGS:
-        return _compared(_READINGS[name], assessment, known)
-    change, deviation = assessment.changes[name], assessment.deviations[name]
-    tolerated = change / deviation if deviation else 0.0
-    if name == "unlike":
-        return f"correlation {1.0 - change:.2f} with what is normal, normally {1.0 - tolerated:.2f} or more"
-    share = _number(100.0 * change)
-    if name == "frozen":
-        return f"a frame repeated for {share} % of the window"
-    if name == "moved":
-        usual = f", normally up to {_number(100.0 * tolerated)} %" if deviation else ""
-        return f"the picture moved by {share} % of its size{usual}"
-    return f"{share} % of the picture differs beyond what each part of it normally does"
-
-
-def _compared(reading: _Reading, assessment: Assessment, known: KnownQuality) -> str:
-    """A reading before and after, and its normal range."""
-    after = float(np.median(reading.of(assessment.conditions)))
-    every = reading.of(known.conditions)
-    nearest = every[list(assessment.nearest)]
-    limits, whose = every, f"normally {{}} (all {len(every)} conditions)"
-    if every.min() <= after <= every.max():
-        # As dark as this was seen, but not with a scene like this one.
-        limits, whose = nearest, "{} in the conditions most like it"
-    normal = " to ".join(dict.fromkeys(_number(float(limit)) for limit in (limits.min(), limits.max())))
-    before = _number(float(np.median(nearest)))
-    return f"{reading.name} {before} -> {_number(after)}{reading.unit}, {whose.format(normal)}"
-
-
 def _unexplained(assessment: Assessment, known: KnownQuality) -> str:
     deviation = assessment.deviations
-    return _told(max(deviation, key=lambda name: abs(deviation[name])), assessment, known)
+    return told(max(deviation, key=lambda name: abs(deviation[name])), assessment, known)
 
 
 def _sound(assessment: Assessment) -> str:
     deviation = assessment.deviations
     name = max(deviation, key=lambda name: abs(deviation[name]))
     return (
-        f"what is seen changed more than the picture itself: {_READINGS[name].name if name in _READINGS else name} "
+        f"what is seen changed more than the picture itself: {READINGS[name].name if name in READINGS else name} "
         f"deviates most, by {100.0 * abs(deviation[name]):.0f} % of what is tolerated"
     )
-
-
-def _number(value: float) -> str:
-    """As many digits as a person reads: 112, 41, 9.8, 0.42, 0."""
-    if abs(value) >= 9.95:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if abs(value) >= 0.995 else f"{value:.2f}".replace("0.00", "0")

@@ -197,7 +197,7 @@ def unpacked(edges: NDArray[np.int8]) -> Edges:
 
 
 def _packed(edges: Edges) -> NDArray[np.int8]:
-    return np.rint(np.stack([edges.real, edges.imag]) * 127.0).astype(np.int8)
+    return np.asarray(np.rint(np.stack([edges.real, edges.imag]) * 127.0), np.int8)
 
 
 def _like(view: Views, views: Views) -> NDArray[np.intp]:

@@ -100,10 +100,12 @@ def test_names_both_of_two_independent_causes() -> None:
     assert {cause.kind for cause in diagnosed(frames)} == {Cause.NOISE, Cause.COLOR_CAST}
 
 
-def test_another_scene_is_a_scene_change_and_nothing_else() -> None:
-    (cause,) = diagnosed(footage(scene(9), 77))
+def test_another_scene_is_a_scene_change_that_somebody_looks_at_first() -> None:
+    cause, doubt = diagnosed(footage(scene(9), 77))
     assert cause.kind is Cause.SCENE_CHANGE
     assert "resembles none of the" in cause.evidence
+    assert doubt.kind is Cause.UNKNOWN
+    assert "is this that camera's baseline" in doubt.evidence
 
 
 def test_an_encoder_that_drops_faint_detail_is_not_called_blur() -> None:
