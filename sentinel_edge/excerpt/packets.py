@@ -328,7 +328,7 @@ def count_frames(path: Path) -> int:
     """
     with VideoReader(path) as reader:
         if not next(iter(reader), None):
-            raise Unreadable("no frame in it can be decoded")
+            raise Unreadable(reader.undecodable)
         try:
             return survey_packets(path).packets
         except Unreadable:

@@ -107,7 +107,7 @@ class SampleReader:
     index: int = 0
     _lost: float = 0.0
     _videos: int = 0
-    _video_samples: int = 0
+    _video_samples: float = 0.0
     _unopened: int = 0
 
     def __iter__(self) -> Iterator[Sample]:
@@ -183,18 +183,18 @@ class SampleReader:
             for entry in waiting:
                 yield entry.done()
             missing, shortfall = reader.missing_share, reader.shortfall
+            lost, remarks = reader.lost_samples(self.fps), reader.remarks
         if last_slot < 0:
             self._unopened += 1
-            self.skipped.append(Skipped(clip.name, "no frame in it can be decoded"))
+            self.skipped.append(Skipped(clip.name, reader.undecodable))
             return
-        samples = self.index - first
+        samples = self.index - first + lost
         if shortfall:
-            lost = samples * missing / (1.0 - missing)
-            samples += round(lost)
-            self._lost += lost
-            self.skipped.append(Skipped(clip.name, shortfall))
+            lost += samples * missing / (1.0 - missing)
+        self._lost += lost
+        self.skipped += [Skipped(clip.name, reason) for reason in (shortfall, *remarks) if reason]
         self._videos += 1
-        self._video_samples += samples
+        self._video_samples += self.index - first + lost
 
     def _next_index(self) -> int:
         index = self.index

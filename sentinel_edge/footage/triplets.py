@@ -125,7 +125,7 @@ def _promised_frames(videos: Sequence[Clip]) -> float:
     for clip in videos:
         try:
             with VideoReader(clip.path) as reader:
-                frames += reader.promised_s * reader.fps
+                frames += reader.promised
         except Unreadable:  # reported when it is read
             continue
     return frames

@@ -159,7 +159,7 @@ def _decoded(clip: Clip, reader: VideoReader, skipped: list[Skipped]) -> Iterato
             any_decoded = True
             yield frame
     if not any_decoded:
-        raise Unreadable("no frame in it can be decoded")
+        raise Unreadable(reader.undecodable)
     if reader.shortfall:
         skipped.append(Skipped(clip.name, reader.shortfall))
 
