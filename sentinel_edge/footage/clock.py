@@ -3,19 +3,29 @@
 import math
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
 
 UNKNOWN_RATE = 25.0
 """Frames a second where a file tells none that a camera could have."""
 MAX_RATE = 240.0
 """Frames a second above which a file's own rate is not that of its frames but of the clock it counts by."""
 MIN_STEP_S = 0.9e-3
-"""Time stamps nearer to one another stand still: no camera is that fast, and a file's clock may tick 90 000 a second."""
+"""Time stamps nearer to one another stand still: no camera is so fast, and a file's clock may tick 90 000 a second."""
 HOLE_S = 2.0
 """Least length of a hole. Cameras drop frames for shorter than that, and show one a second at night."""
 HOLE_TIMES = 4.0
 """A hole is so many times as long as the gaps around it: a camera that shows a frame every ten seconds has none."""
 _AROUND = 4
 """Gaps on either side that a gap is held against; holes in a row are told from a slow camera up to that number."""
+SAME_PACE = 2.0
+"""A video goes on at one pace as long as its spacing, over a few frames, stays within so many times what it was."""
+STEADY = 0.25
+"""Share of the spacing by which a frame may be off where it belongs in a steady video: files round time stamps."""
+SAME_RATE = 0.01
+"""Share by which a file's own rate may be off that of its time stamps and still be taken for it."""
 
 
 def plausible_rate(rate: float) -> float:
@@ -111,3 +121,97 @@ class FrameClock:
     def stands_still(self) -> bool:
         """Whether most frames had to be counted."""
         return 2 * self.counted >= self.frames > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Successive frames without a hole, and about as far apart all along.
+
+    Attributes:
+        first: Index of the first one.
+        frames: How many.
+        rate: Frames a second.
+        ticks: The same, had none been dropped: what such frames are timed by where they are written again.
+        steady: Whether none was.
+    """
+
+    first: int
+    frames: int
+    rate: float
+    ticks: float
+    steady: bool = True
+
+
+def paces(times: NDArray[np.float64], nominal: float) -> list[Pace]:
+    """The stretches of a video that go on at one pace, in order; every frame is in one.
+
+    Args:
+        times: (n,) seconds at which its frames are shown, increasing.
+        nominal: Frames a second as the file says; taken where it is that of the time stamps.
+    """
+    finder = HoleFinder()
+    for seconds in times:
+        finder.add(float(seconds))
+    finder.finish()
+    edges = [0, *np.searchsorted(times, [hole.start for hole in finder.holes], side="right"), len(times)]
+    found = []
+    for first, last in pairwise(edges):
+        spacing = _local_spacing(times[first:last])
+        start = 0
+        while start < len(spacing):
+            off = np.abs(np.log(spacing[start:] / spacing[start])) > math.log(SAME_PACE)
+            stop = start + int(off.argmax()) if off.any() else len(spacing)
+            found.append(_pace(times[first + start : first + stop], first + start, nominal))
+            start = stop
+    return found
+
+
+def _local_spacing(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean seconds from frame to frame around each; one alone is taken to be one of many."""
+    if len(times) < 2:
+        return np.ones(len(times))
+    before = np.maximum(np.arange(len(times)) - _AROUND, 0)
+    after = np.minimum(np.arange(len(times)) + _AROUND, len(times) - 1)
+    return np.asarray((times[after] - times[before]) / (after - before), np.float64)
+
+
+def _pace(times: NDArray[np.float64], first: int, nominal: float) -> Pace:
+    if len(times) < 2:
+        return Pace(first, len(times), nominal, nominal)
+    gaps = np.diff(times)
+    mean, middle = float(gaps.mean()), float(np.median(gaps))
+    # Frames that come in bursts are as good as even: of those the middle gap says nothing.
+    rate, ticks = 1.0 / mean, 1.0 / (middle if middle >= mean / 2.0 else mean)
+    rate, ticks = (nominal if abs(one / nominal - 1.0) <= SAME_RATE else one for one in (rate, ticks))
+    ticker = Ticker(ticks)
+    return Pace(first, len(times), rate, ticks, [ticker.number(one) for one in times] == list(range(len(times))))
+
+
+class Ticker:
+    """Numbers the ticks of a clock at which frames are shown, from the first one on; every frame has one of its own.
+
+    Args:
+        ticks: Ticks a second.
+    """
+
+    def __init__(self, ticks: float) -> None:
+        self._ticks = ticks
+        self._first: float | None = None
+        self._number = -1
+
+    def number(self, seconds: float) -> int:
+        """The tick of the next frame, in the order of time."""
+        self._first = seconds if self._first is None else self._first
+        self._number = max(self._number + 1, round((seconds - self._first) * self._ticks))
+        return self._number
+
+
+def steady_rate(times: NDArray[np.float64], nominal: float) -> float | None:
+    """Frames a second of a video whose frames are evenly spaced throughout; None where they are not."""
+    if len(times) < 2:
+        return nominal
+    spacing = float(times[-1] - times[0]) / (len(times) - 1)
+    off = np.abs(times - times[0] - spacing * np.arange(len(times))).max()
+    if off > STEADY * spacing:
+        return None
+    return nominal if abs(1.0 / spacing / nominal - 1.0) <= SAME_RATE else 1.0 / spacing

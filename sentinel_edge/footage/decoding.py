@@ -263,7 +263,9 @@ class VideoReader:
             count = "a hole" if len(self.holes) == 1 else f"{len(self.holes)} holes, the longest"
             told.append(f"{count} of {longest.length:.1f} s at {longest.start:.1f} s: no frames there")
         if self._clock.stands_still:
-            told.append(f"it tells no times, or they stand still: {self._clock.frames} frames counted at {self.fps:g} a second")
+            told.append(
+                f"it tells no times, or they stand still: {self._clock.frames} frames counted at {self.fps:g} a second"
+            )
         return told
 
     @property
