@@ -50,6 +50,11 @@ class Clip:
         """Whether the clip is a video file."""
         return not self.files
 
+    @property
+    def names(self) -> list[str]:
+        """Its video, or its pictures, as `picture_name` tells them."""
+        return [self.picture_name(file) for file in self.files] or [self.name]
+
     def picture_name(self, file: Path) -> str:
         """The path of one of its images relative to the footage's root, for people."""
         return file.name if self.name == "." else f"{self.name}/{file.name}"
