@@ -16,6 +16,7 @@ from sentinel_edge import MAX_PIXELS
 from sentinel_edge.footage import capture
 from sentinel_edge.footage.clips import Clip
 from sentinel_edge.footage.clock import HOLE_S, FrameClock, Hole, HoleFinder, plausible_rate
+from sentinel_edge.footage.damage import DamageWatch
 from sentinel_edge.footage.size_guard import SizeGuard
 from sentinel_edge.storage.files import read_limited
 
@@ -153,6 +154,7 @@ class VideoReader:
         self.seconds = 0.0
         self._clock = FrameClock(self.fps)
         self._finder = HoleFinder()
+        self._damage = DamageWatch()
         self._codec = capture.codec_of(self._capture)
         self._guard = SizeGuard(self.source, self._codec)
         self._changed = self._ended = False
@@ -193,7 +195,12 @@ class VideoReader:
             self._ended = True
             return False
         stamp_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
-        if not self._guard.passes(stamp_ms, chr(int(self._capture.get(cv2.CAP_PROP_FRAME_TYPE)))):
+        kind = chr(int(self._capture.get(cv2.CAP_PROP_FRAME_TYPE)))
+        self._damage.step(kind)
+        alone, passes = not self._guard.opened, self._guard.passes(stamp_ms, kind)
+        if alone and self._guard.opened:
+            self._damage.pass_over()
+        if not passes:
             self._finder.finish()
             self._ended = self._changed = True
             return False
@@ -213,6 +220,11 @@ class VideoReader:
         except cv2.error:  # of a raw stream that is joined in the middle
             return None
         return np.asarray(frame, np.uint8) if good and frame is not None and frame.ndim == 3 else None
+
+    @property
+    def damaged(self) -> bool:
+        """Whether the frame of now was made up, in part, for what was lost of the stream."""
+        return self._damage.damaged
 
     def lost_samples(self, fps: float) -> float:
         """How many samples at `fps` a second got no frame, at the beginning and in the middle; known at the end."""
@@ -256,16 +268,19 @@ class VideoReader:
     def remarks(self) -> list[str]:
         """What else is to be known of a video that was read to its end: where frames are missing, how it was timed."""
         told = []
+        if self._clock.stands_still:
+            told.append(
+                f"it tells no times, or they stand still: {self._clock.frames} frames counted at {self.fps:g} a second"
+            )
+        if self._damage.frames:
+            count = f"{self._damage.frames} of {self._clock.frames} frames"
+            told.append(f"the stream is damaged: {count} are made up, in part, for what was lost")
         if self.late_s:
             told.append(f"its first {self.late_s:.1f} s cannot be decoded: it begins before its first key frame")
         if self.holes:
             longest = max(self.holes, key=lambda hole: hole.length)
             count = "a hole" if len(self.holes) == 1 else f"{len(self.holes)} holes, the longest"
             told.append(f"{count} of {longest.length:.1f} s at {longest.start:.1f} s: no frames there")
-        if self._clock.stands_still:
-            told.append(
-                f"it tells no times, or they stand still: {self._clock.frames} frames counted at {self.fps:g} a second"
-            )
         return told
 
     @property

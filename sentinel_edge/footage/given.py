@@ -34,7 +34,7 @@ class GivenFrames(Clip):
     @classmethod
     def of(cls, name: str, frames: Iterable[Any], *, timed: bool) -> "GivenFrames":
         """Frames as a clip of that name."""
-        return cls(Path(name), name, (), frames, timed)
+        return cls(Path(name), name, frames=frames, timed=timed)
 
     @property
     def is_video(self) -> bool:
@@ -59,11 +59,13 @@ class TimedFrames:
         seconds: When the frame of now is shown, from the first one on.
         missing_share: Nothing promised how many there would be, so none is missing.
         shortfall: Likewise.
+        damaged: None is: they never were a stream.
         remarks: Whoever gives them knows how they are timed.
         undecodable: What none at all is listed with.
     """
 
     missing_share, shortfall, undecodable = 0.0, "", "no frame came"
+    damaged = False
     remarks: tuple[str, ...] = ()
 
     def __init__(self, clip: GivenFrames) -> None:

@@ -98,6 +98,11 @@ class SizeGuard:
         if self._capture:
             self._capture.release()
 
+    @property
+    def opened(self) -> bool:
+        """Whether the second reader is there."""
+        return self._capture is not None
+
     def passes(self, shown_ms: float, kind: str) -> bool:
         """Whether the decoder's next frame comes before any change; to be asked once for each, in order.
 
