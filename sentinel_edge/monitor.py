@@ -203,7 +203,7 @@ def _recorders(models: Models, baseline: Baseline, asked: Collection[str]) -> li
 
 
 def _with_unknown(window: Window, footage: Footage) -> Window:
-    """A window with the files of its footage that are of no kind that is read; by their size they count as unreadable."""
+    """A window with the files that are of no kind that is read: by their size they count as unreadable."""
     expected = window.expected / (1.0 - footage.unknown_share)
     return replace(
         window,

@@ -279,6 +279,6 @@ def shown_times(path: Path) -> NDArray[np.float64]:
             raise Unreadable(reader.undecodable)
         try:
             survey = survey_packets(path)
-            return survey.times[survey.lead :] - survey.times[survey.lead]
+            return np.asarray(survey.times[survey.lead :] - survey.times[survey.lead], np.float64)
         except Unreadable:
             return np.array([0.0, *(reader.seconds for _ in iter(reader.advance, False))])

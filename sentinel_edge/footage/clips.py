@@ -153,10 +153,9 @@ def find_clips(path: Path) -> list[Clip]:
 def _walk(folder: Path, root: Path, seen: set[Path], clips: list[Clip], others: list[Path]) -> None:
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: (natural_key(entry.name), entry.name))
-        images, videos = _sort_out(entries, root, seen, clips, others)
+        images = _sort_out(entries, root, seen, clips, others)
     except OSError as error:
         raise SentinelError(f"cannot list {folder}: {error.strerror}; make it readable for this user") from error
-    clips += _as_found(videos)
     if images:
         name = "." if folder == root else folder.relative_to(root).as_posix()
         clips.append(Clip(folder, name, tuple(images)))
@@ -164,10 +163,10 @@ def _walk(folder: Path, root: Path, seen: set[Path], clips: list[Clip], others: 
 
 def _sort_out(
     entries: list[Path], root: Path, seen: set[Path], clips: list[Clip], others: list[Path]
-) -> tuple[list[Path], list[Clip]]:
-    """Walk a folder's sub-folders, and give back its images and its videos."""
+) -> list[Path]:
+    """Walk a folder's sub-folders, list its videos, and give back its images."""
     images: list[Path] = []
-    videos: list[Clip] = []
+    videos: list[int] = []
     for entry in entries:
         if entry.name.startswith(".") or entry.name.casefold() in IGNORED:
             continue
@@ -179,17 +178,15 @@ def _sort_out(
         elif entry.suffix.lower() in IMAGE_SUFFIXES:
             images.append(entry)
         elif entry.suffix.lower() in VIDEO_SUFFIXES:
-            videos.append(Clip(entry, entry.relative_to(root).as_posix(), found=_change_of(entry)))
+            videos.append(len(clips))
+            clips.append(Clip(entry, entry.relative_to(root).as_posix(), found=_change_of(entry)))
         else:
             others.append(entry)
-    return images, videos
-
-
-def _as_found(videos: list[Clip]) -> list[Clip]:
-    """The videos of a folder, the one that is changing while the others have settled marked."""
     since = time.time_ns() - int(SETTLED_S * 1e9)
-    fresh = [video for video in videos if video.found and video.found[1] > since]
-    return [replace(video, unsettled=len(videos) > len(fresh) == 1 and video in fresh) for video in videos]
+    fresh = [place for place in videos if (clips[place].found or (0, 0))[1] > since]
+    if len(videos) > len(fresh) == 1:
+        clips[fresh[0]] = replace(clips[fresh[0]], unsettled=True)
+    return images
 
 
 def _change_of(path: Path) -> tuple[int, int]:

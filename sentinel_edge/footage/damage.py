@@ -41,10 +41,9 @@ COMPLAINTS = (
     b"error y=",
     b"error dc",
     b"Not all references are available",
-    b"Packet corrupt (stream",
 )
-"""What FFmpeg's decoders and demuxers say where a picture is not what the camera sent. (They complain of much that
-changes nothing, such as fields of an application that nobody knows.)"""
+"""What FFmpeg's decoders say where a picture is not what the camera sent. (They complain of much that changes nothing,
+such as fields of an application that nobody knows; and demuxers, of what the second reader of `size_guard` is at.)"""
 _LEVEL = 32
 """Messages of FFmpeg less urgent than that (AV_LOG_INFO) are of its developers' concern."""
 _CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)

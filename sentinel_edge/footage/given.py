@@ -59,12 +59,13 @@ class TimedFrames:
         seconds: When the frame of now is shown, from the first one on.
         missing_share: Nothing promised how many there would be, so none is missing.
         shortfall: Likewise.
+        change: Its frames may change as they like.
         damaged: None is: they never were a stream.
         remarks: Whoever gives them knows how they are timed.
         undecodable: What none at all is listed with.
     """
 
-    missing_share, shortfall, undecodable = 0.0, "", "no frame came"
+    missing_share, shortfall, change, undecodable = 0.0, "", "", "no frame came"
     damaged = False
     remarks: tuple[str, ...] = ()
 

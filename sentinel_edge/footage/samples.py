@@ -191,20 +191,22 @@ class SampleReader:
                 yield from _complete(waiting)
             for entry in waiting:
                 yield entry.done()
-            missing, shortfall = reader.missing_share, reader.shortfall
-            lost, remarks = reader.lost_samples(self.fps), reader.remarks
-        if last_slot < 0:
+            self._account(clip, reader, self.index - first)
+
+    def _account(self, clip: Clip, reader: VideoReader | TimedFrames, samples: float) -> None:
+        """Add up what a video that was read to its end gave, and what is missing of it."""
+        if not samples:
             self._pass_over(clip, reader.undecodable)
             return
-        if shortfall and clip.being_written:
+        lost, missing, shortfall = reader.lost_samples(self.fps), reader.missing_share, reader.shortfall
+        if shortfall and not reader.change and clip.being_written:
             missing, shortfall = 0.0, f"{BEING_WRITTEN}; judged as far as it goes"
-        samples = self.index - first + lost
-        if missing and shortfall:
-            lost += samples * missing / (1.0 - missing)
+        if shortfall:
+            lost += (samples + lost) * missing / (1.0 - missing)
         self._lost += lost
-        self.skipped += [Skipped(clip.name, reason) for reason in (shortfall, *remarks) if reason]
+        self.skipped += [Skipped(clip.name, reason) for reason in (shortfall, *reader.remarks) if reason]
         self._videos += 1
-        self._video_samples += self.index - first + lost
+        self._video_samples += samples + lost
 
     def _pass_over(self, clip: Clip, reason: str) -> None:
         """List a video of which there is nothing; one that is still being written counts as not there yet."""
