@@ -83,7 +83,7 @@ def survey_packets(path: Path) -> PacketSurvey:
                 other_bytes += packet.content.size
         others = reader.index - len(keys)
         return PacketSurvey(
-            times_shown(stamps, reader.fps),
+            times_shown(stamps, reader.stated_rate),
             np.array(keys, np.int64),
             key_bytes / max(1, len(keys)),
             other_bytes / max(1, others),

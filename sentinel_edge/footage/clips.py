@@ -161,9 +161,7 @@ def _walk(folder: Path, root: Path, seen: set[Path], clips: list[Clip], others: 
         clips.append(Clip(folder, name, tuple(images)))
 
 
-def _sort_out(
-    entries: list[Path], root: Path, seen: set[Path], clips: list[Clip], others: list[Path]
-) -> list[Path]:
+def _sort_out(entries: list[Path], root: Path, seen: set[Path], clips: list[Clip], others: list[Path]) -> list[Path]:
     """Walk a folder's sub-folders, list its videos, and give back its images."""
     images: list[Path] = []
     videos: list[int] = []

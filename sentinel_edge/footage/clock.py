@@ -86,7 +86,11 @@ class FrameClock:
     """Seconds from the first frame on, which always increase.
 
     Where time stamps stand still, crawl or run backwards, the step of a frame is added instead: the nominal one, or
-    what the frames before took where that is less.
+    what the frames before took where that is less. Of a file that says a rate no camera has, steps of about that are
+    taken for such.
+
+    Args:
+        rate: Frames a second, as the file says.
 
     Attributes:
         seconds: When the latest frame is shown.
@@ -98,7 +102,8 @@ class FrameClock:
     def __init__(self, rate: float) -> None:
         self.seconds = self.first = 0.0
         self.frames = self.counted = 0
-        self._nominal = 1.0 / rate
+        self._nominal = 1.0 / plausible_rate(rate)
+        self._least = MIN_STEP_S if plausible_rate(rate) == rate else 1.0 / MAX_RATE
         self._steps: deque[float] = deque(maxlen=2 * _AROUND + 1)
 
     def tick(self, stamp: float) -> float:
@@ -108,7 +113,7 @@ class FrameClock:
             self.first = stamp if math.isfinite(stamp) else 0.0
             return self.seconds
         step = stamp - self.first - self.seconds
-        if math.isfinite(step) and step >= MIN_STEP_S:
+        if math.isfinite(step) and step >= self._least:
             self._steps.append(step)
             self.seconds = stamp - self.first
         else:
@@ -120,7 +125,7 @@ class FrameClock:
     @property
     def stands_still(self) -> bool:
         """Whether most frames had to be counted."""
-        return 2 * self.counted >= self.frames > 1
+        return 2 * self.counted > self.frames
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """Decode one image to uint8 (height, width, 3), blue-green-red, turned upright as its EXIF says.
 
     Grey, 16-bit and transparent pictures become three 8-bit channels. A picture of more than `MAX_PIXELS`
-    is refused from its header, before decoding; a truncated one is refused whole.
+    is refused from its header, before decoding; a truncated one is refused whole, but for a JPEG's end mark.
 
     Raises:
         Unreadable: With the reason.
@@ -58,11 +58,35 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         if "CV_IO_MAX_IMAGE" in str(error):
             raise Unreadable(f"larger than {MAX_PIXELS} pixels") from error
         raise Unreadable("damaged, or not an image") from error
+    if frame is None and content.startswith(_JPEG_START):
+        frame = _without_end_mark(content)
     if frame is None or frame.size == 0:
         raise Unreadable("damaged, truncated, or not an image")
     if frame.shape[0] * frame.shape[1] > MAX_PIXELS:  # reached when OpenCV was imported before this module
         raise Unreadable(f"larger than {MAX_PIXELS} pixels")
     return np.asarray(frame, np.uint8)
+
+
+_FILLINGS = (0x5A, 0xA5, 0x33, 0x00)
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+
+
+def _without_end_mark(content: bytes) -> NDArray[np.uint8] | None:
+    """A JPEG that lacks its last two bytes; None where it lacks more.
+
+    Whatever comes after the last pixel is passed over, so that where something does come, and the picture is the same,
+    no pixel of it was made up.
+    """
+    ends = (
+        np.frombuffer(content + more + _JPEG_END, np.uint8)
+        for more in (b"", *(bytes([one]) * 4096 for one in _FILLINGS))
+    )
+    try:
+        first, *others = (cv2.imdecode(data, cv2.IMREAD_COLOR) for data in ends)
+    except cv2.error:
+        return None
+    same = first is not None and all(np.array_equal(first, other) for other in others)
+    return np.asarray(first, np.uint8) if same else None
 
 
 def _require_readable(path: Path) -> None:
@@ -117,7 +141,8 @@ class VideoReader:
     size the video ends (see `size_guard`). Use it as a context manager.
 
     Attributes:
-        fps: Frames a second, as the file says, where a camera could have that.
+        stated_rate: Frames a second, as the file says.
+        fps: The same, where a camera could have that.
         size: Width and height.
         seconds: When the frame of now is shown.
         promised: Frames the file says it has; 0 where it does not say.
@@ -142,6 +167,7 @@ class VideoReader:
         if not self._capture.isOpened():
             raise Unreadable("damaged, truncated, or not a video")
         rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.stated_rate = rate
         self.fps: float = plausible_rate(rate)
         self.size: tuple[int, int] = self._size()
         width, height = self.size
@@ -152,7 +178,7 @@ class VideoReader:
         self.promised: float = count if math.isfinite(count) and count > 0 else 0.0
         self._promised_s = self.promised / rate if math.isfinite(rate) and rate > 0 else 0.0
         self.seconds = 0.0
-        self._clock = FrameClock(self.fps)
+        self._clock = FrameClock(rate)
         self._finder = HoleFinder()
         self._damage = DamageWatch()
         self._codec = capture.codec_of(self._capture)

@@ -38,7 +38,8 @@ class PacketReader:
     """A video's packets in the order of the file, up to where its picture changes. Use it as a context manager.
 
     Attributes:
-        fps: Frames a second.
+        fps: Frames a second, where a camera could have that.
+        stated_rate: The same, as the file says.
         size: Width and height.
         codec: What the packets are called in such a file, as an OpenCV `fourcc`.
         index: How many packets were passed.
@@ -50,7 +51,7 @@ class PacketReader:
 
     def __init__(self, path: Path) -> None:
         with VideoReader(path) as reader:  # refuses what must not be opened
-            self.fps = reader.fps
+            self.fps, self.stated_rate = reader.fps, reader.stated_rate
             self.size = reader.size
             self._capture = capture.packets(reader.source)
         if not self._capture.isOpened():
@@ -94,14 +95,14 @@ class PacketReader:
             )
 
 
-def times_shown(stamps_ms: Iterable[float], fps: float) -> NDArray[np.float64]:
+def times_shown(stamps_ms: Iterable[float], rate: float) -> NDArray[np.float64]:
     """Seconds at which frames are shown, from the first one on, float64 (n,), increasing; see `FrameClock`.
 
     Args:
         stamps_ms: Time stamps of packets in milliseconds, in any order.
-        fps: Frames a second where they tell none.
+        rate: Frames a second, as the file says.
     """
-    clock = FrameClock(fps)
+    clock = FrameClock(rate)
     return np.array([clock.tick(stamp / 1000.0) for stamp in sorted(stamps_ms)], np.float64)
 
 
@@ -112,7 +113,7 @@ def frame_times(path: Path) -> tuple[NDArray[np.float64], float]:
         Unreadable: It cannot be opened, or not like this.
     """
     with PacketReader(path) as reader:
-        return times_shown([packet.shown_ms for packet in reader], reader.fps), reader.fps
+        return times_shown([packet.shown_ms for packet in reader], reader.stated_rate), reader.fps
 
 
 def even_rate(path: Path) -> float | None:
