@@ -20,8 +20,8 @@ HOLE_TIMES = 4.0
 """A hole is so many times as long as the gaps around it: a camera that shows a frame every ten seconds has none."""
 _AROUND = 4
 """Gaps on either side that a gap is held against; holes in a row are told from a slow camera up to that number."""
-SAME_PACE = 2.0
-"""A video goes on at one pace as long as its spacing, over a few frames, stays within so many times what it was."""
+SAME_PACE = 2.5
+"""A video turns to another pace where the spacing after a frame, over a few, is more than so many times that before."""
 STEADY = 0.25
 """Share of the spacing by which a frame may be off where it belongs in a steady video: files round time stamps."""
 SAME_RATE = 0.01
@@ -161,23 +161,24 @@ def paces(times: NDArray[np.float64], nominal: float) -> list[Pace]:
     edges = [0, *np.searchsorted(times, [hole.start for hole in finder.holes], side="right"), len(times)]
     found = []
     for first, last in pairwise(edges):
-        spacing = _local_spacing(times[first:last])
-        start = 0
-        while start < len(spacing):
-            off = np.abs(np.log(spacing[start:] / spacing[start])) > math.log(SAME_PACE)
-            stop = start + int(off.argmax()) if off.any() else len(spacing)
-            found.append(_pace(times[first + start : first + stop], first + start, nominal))
-            start = stop
-    return found
+        starts = [0, *_turns(times[first:last]), last - first]
+        found += [_pace(times[first + one : first + other], first + one, nominal) for one, other in pairwise(starts)]
+    return [pace for pace in found if pace.frames]
 
 
-def _local_spacing(times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean seconds from frame to frame around each; one alone is taken to be one of many."""
-    if len(times) < 2:
-        return np.ones(len(times))
-    before = np.maximum(np.arange(len(times)) - _AROUND, 0)
-    after = np.minimum(np.arange(len(times)) + _AROUND, len(times) - 1)
-    return np.asarray((times[after] - times[before]) / (after - before), np.float64)
+def _turns(times: NDArray[np.float64]) -> list[int]:
+    """The frames from which on a video without holes goes at another pace."""
+    place = np.arange(_AROUND, len(times) - _AROUND)
+    if not len(place):
+        return []
+    start, stop = np.maximum(place - 2 * _AROUND, 0), np.minimum(place + 2 * _AROUND, len(times) - 1)
+    before = (times[place] - times[start]) / (place - start)
+    after = (times[stop] - times[place]) / (stop - place)
+    change = np.abs(np.log(after / before))
+    turning = np.flatnonzero(change > math.log(SAME_PACE))
+    # Of neighbours that all see one turn, the one that sees it best.
+    groups = np.split(turning, np.flatnonzero(np.diff(turning) > 1) + 1)
+    return [int(place[group[change[group].argmax()]]) for group in groups if len(group)]
 
 
 def _pace(times: NDArray[np.float64], first: int, nominal: float) -> Pace:

@@ -21,8 +21,8 @@ _HEADER_BYTES, _FRAME_BYTES = 16_384, 64
 """What the container adds at most: once, and for each frame."""
 
 
-CLOCK_HZ = 1000.0
-"""Ticks a second of a video whose frames have times of their own."""
+CLOCK_HZ = 200.0
+"""Ticks a second of a video whose frames have times of their own; it passes for its rate, so a camera could have it."""
 
 
 def lossless_suffix(fps: float | None) -> str:
