@@ -4,6 +4,7 @@ So the log is listened to. It belongs to the whole process: where two videos are
 the other. Where FFmpeg is not found beside OpenCV nothing is heard, and damage goes unseen as it does elsewhere.
 """
 
+import atexit
 import ctypes
 from functools import cache
 from pathlib import Path
@@ -57,6 +58,7 @@ class _Log:
         self._known: dict[bytes, bool] = {}
         self._listener = _CALLBACK(self._take)
         self._listen = ctypes.CDLL(str(library)).av_log_set_callback
+        atexit.register(self._listen, None)  # a decoder's thread may outlive what it would call
 
     def listen(self) -> None:
         """Be told from now on; OpenCV takes the log over again whenever it opens a file."""
