@@ -22,6 +22,7 @@ class Cause(StrEnum):
     COMPRESSION = "compression"
     COLOR_CAST = "color_cast"
     FOG = "fog"
+    CORRUPTED = "corrupted"
     SCENE_CHANGE = "scene_change"
     PERFORMANCE = "performance"
     UNKNOWN = "unknown"
@@ -47,6 +48,7 @@ REMEDIES: Mapping[Cause, Remedy] = {
     Cause.COMPRESSION: Remedy.REPAIR,
     Cause.COLOR_CAST: Remedy.LOOK,
     Cause.FOG: Remedy.REPAIR,
+    Cause.CORRUPTED: Remedy.REPAIR,
     Cause.SCENE_CHANGE: Remedy.LEARN,
     Cause.PERFORMANCE: Remedy.LEARN,
     Cause.UNKNOWN: Remedy.LOOK,

@@ -9,8 +9,9 @@ from typing import Any
 from sentinel_edge import assets, gates
 from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.baseline.file import load_baseline
+from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.clips import Footage, Skipped, find_footage
+from sentinel_edge.footage.clips import Footage, find_footage
 from sentinel_edge.footage.window import Recorder, Window, read_window, require_readable
 from sentinel_edge.gates.judge import judge
 from sentinel_edge.gates.protocol import Models
@@ -20,11 +21,16 @@ from sentinel_edge.verdict.evidence_frames import EvidenceFrames, remove_evidenc
 from sentinel_edge.verdict.verdict import (
     MAX_LISTED,
     SAMPLE_USED,
+    CauseFound,
     FrameCount,
+    Status,
     Verdict,
     VerdictFiles,
     error_verdict,
 )
+
+DAMAGED_SHARE = 0.05
+"""Share of damaged samples from which a failure is put down to them: learned it would be what a decoder makes up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +133,23 @@ def _judge(
     known["baseline"] = _describe_baseline(known["baseline"]["path"], baseline, sample=sample)
     asked = _asked(options)
     if isinstance(incoming, Footage):
-        clips, ignored = incoming.clips, incoming.ignored
-        window = _read(incoming, options, baseline, known, asked=asked, progress=progress)
+        clips = incoming.clips
+        window = _with_unknown(_read(incoming, options, baseline, known, asked=asked, progress=progress), incoming)
     else:
-        clips, ignored, window = (), (), incoming
+        clips, window = (), incoming
         baseline.require_dimensions(window.records[gates.DRIFT].shape[1])
         known["model"] = {"path": "", "name": baseline.model, "sha256": baseline.model_sha256}
-    known["frames"] = _count(window, ignored)
+    known["frames"] = _count(window)
     require_readable([window], "the window")
     settings = {"threshold": options.threshold, "alpha": options.alpha}
     judgement = judge(window, baseline, gates=asked, settings=settings)
+    causes = judgement.causes
+    damaged = window.damaged / max(1.0, window.expected)
+    if judgement.status is Status.FAIL and damaged >= DAMAGED_SHARE:
+        told = f"{damaged:.0%} of the samples were made up, in part, for what was lost of the stream"
+        causes = (CauseFound(Cause.CORRUPTED, told), *causes)
+    elif judgement.status is not Status.FAIL:
+        require_readable([replace(window, unreadable=window.unreadable + window.damaged)], "the window")
     known["frames"] = replace(known["frames"], most_drifted=judgement.most_drifted)
     drift = judgement.gates.get(gates.DRIFT)
     verdict = Verdict(
@@ -149,7 +162,7 @@ def _judge(
         ),
         drift_score=drift.score if drift else None,
         gates=judgement.gates,
-        causes=judgement.causes,
+        causes=causes,
         started_at=started_at,
         duration_s=0.0,
         **known,
@@ -173,7 +186,7 @@ def _read(
     baseline.require_compatible(embedder, options.fps)
     models = Models(embedder, lambda: watched_interpolator(options.interpolator) if footage.has_video else None)
     recorders = _recorders(models, baseline, asked)
-    return read_window(footage.clips, recorders, baseline.fps, mask=baseline.mask, progress=progress)
+    return read_window(footage.clips, recorders, baseline.fps, mask=baseline.mask, with_damaged=True, progress=progress)
 
 
 def _asked(options: CheckOptions) -> tuple[str, ...]:
@@ -197,15 +210,25 @@ def _recorders(models: Models, baseline: Baseline, asked: Collection[str]) -> li
     return [recorder for recorder in found if recorder is not None]
 
 
-def _count(window: Window, ignored: tuple[Skipped, ...]) -> FrameCount:
-    skipped = [*window.skipped, *ignored]
+def _with_unknown(window: Window, footage: Footage) -> Window:
+    """A window with the files that are of no kind that is read: by their size they count as unreadable."""
+    expected = window.expected / (1.0 - footage.unknown_share)
+    return replace(
+        window,
+        unreadable=window.unreadable + expected - window.expected,
+        expected=expected,
+        skipped=(*window.skipped, *footage.ignored),
+    )
+
+
+def _count(window: Window) -> FrameCount:
     return FrameCount(
         judged=len(window),
         sampled=window.samples,
         stride=window.stride,
         unreadable=round(window.unreadable),
-        skipped=tuple(skipped[:MAX_LISTED]),
-        skipped_count=len(skipped),
+        skipped=window.skipped[:MAX_LISTED],
+        skipped_count=len(window.skipped),
     )
 
 

@@ -88,8 +88,11 @@ def test_every_make_target_in_the_readme_exists() -> None:
         assert used <= targets, used - targets
 
 
+PAGES = ("docs/library.md", "docs/footage.md")
+
+
 def test_every_link_to_a_file_leads_somewhere() -> None:
-    for name in ("README.md", "baseline/README.md", "models/README.md", "tests/data/README.md", "docs/library.md"):
+    for name in ("README.md", "baseline/README.md", "models/README.md", "tests/data/README.md", *PAGES):
         text = (ROOT / name).read_text(encoding="utf-8")
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)\)", text):
             assert ((ROOT / name).parent / target).exists(), f"{name} links to {target}"

@@ -25,7 +25,7 @@ import numpy as np
 from sentinel_edge.baseline.baseline import MAX_EPISODES
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Clip
-from sentinel_edge.footage.dates import capture_times
+from sentinel_edge.footage.dates import capture_times, why_undated
 from sentinel_edge.footage.window import Window, join
 from sentinel_edge.gates.protocol import MIN_EPISODES, MIN_FRAMES
 
@@ -254,8 +254,10 @@ def _clock(origins: Sequence[str], root: str, rule: Rule) -> list[datetime]:
     dated = [time for time in times if time]
     if not dated or len(dated) < DATED_SHARE * len(times):
         undated = next((origin for origin, time in zip(origins, times, strict=True) if time is None), "nothing")
+        why = why_undated(undated)
         raise SentinelError(
-            f"--episode {rule} needs names that tell the time, {len(dated)} of {len(times)} do ({undated} does not); "
+            f"--episode {rule} needs names that tell the time, {len(dated)} of {len(times)} do ({undated} does not"
+            f"{why and f': {why}'}); "
             "expected names like 2023-06-13T03_11_46.jpg: rename them, or give --episode file or a number"
         )
     last = dated[0]

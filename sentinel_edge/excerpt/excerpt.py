@@ -9,6 +9,9 @@ itself a change, which a baseline would learn. Three ways, for each clip the fir
     and compared with the source, picture by picture;
 -   any other video: written again with `lossless.LosslessVideo`, which took 50 to 120 times the room on three cameras.
 
+A stretch goes at the rate its frames have there, by their time stamps, whatever the file's own rate; none goes across a
+hole, or from one rate to another (see `footage.clock.paces`).
+
 Each stretch gets an equal share of the room, what one leaves goes to those after it: so the stretches stay evenly
 spread where frames turn out larger than those the estimate was made from; they are shorter then. In memory are one
 frame, or one stretch's packets.
@@ -17,29 +20,30 @@ frame, or one stretch's packets.
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.excerpt.packets import PacketCutter, count_frames, survey_packets
+from sentinel_edge.excerpt.material import TRIPLET, Material, Way, even_starts, spread
+from sentinel_edge.excerpt.packets import PacketCutter, PacketSurvey, shown_times, survey_packets
 from sentinel_edge.footage.clips import Clip, Footage, Skipped, find_footage
+from sentinel_edge.footage.clock import Pace, Ticker, paces
 from sentinel_edge.footage.decoding import Unreadable, VideoReader, read_image
-from sentinel_edge.footage.lossless import LosslessVideo, encode_png
+from sentinel_edge.footage.lossless import LosslessVideo, encode_png, lossless_suffix
 from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.storage.files import staged_folder
 
 MEGABYTE = 1_000_000
 DEFAULT_MEGABYTES = 100.0
 DEFAULT_SECONDS = 4.0
-TRIPLET = 3
-"""Successive frames that make a training example; a stretch holds at least as many."""
 PICTURES_A_SECOND = DEFAULT_FPS
 """Pictures in a folder do not tell their rate: so many stand for one second, as they do in a check."""
 LONGEST_GAP_S = 60.0
 """Seconds between two key frames beyond which a video is not cut at them: too little of it could be reached."""
+MOST_PACES = 16
+"""Parts of one video, each at a pace of its own, that stretches are taken of; the longest where there are more."""
 SAMPLE_FRAMES = 8
 """Frames encoded to estimate what a video takes when it is written again."""
 _CHUNK = 2**20
@@ -186,7 +190,9 @@ def _copy_all(footage: Footage, taking: _Taking) -> float:
     for clip in footage.clips:
         if clip.is_video:
             try:
-                seconds = count_frames(clip.path) / _rate(clip)
+                with VideoReader(clip.path) as reader:
+                    found = paces(shown_times(clip.path), reader.fps)
+                seconds = sum(pace.frames / pace.rate for pace in found)
                 _copy_file(clip.path, taking.folder / clip.name, seconds, taking)
             except Unreadable as finding:
                 taking.skip(clip.name, finding.reason)
@@ -229,70 +235,17 @@ def _copy_file(source: Path, target: Path, seconds: float, taking: _Taking, limi
 # An even part, where not everything fits.
 
 
-class _Way(Enum):
-    """How a clip's stretches are taken."""
-
-    PICTURES = auto()
-    PACKETS = auto()
-    REWRITTEN = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class _Material:
-    """A clip, and the stretches that can be taken of it.
-
-    Attributes:
-        clip: The clip.
-        way: How they are taken.
-        rate: Frames a second.
-        frames: How many frames the clip has.
-        starts: int64 (n,) first frame of each stretch; each ends before the next begins.
-        wanted: Frames of a stretch.
-        cost: Bytes of a stretch, estimated.
-    """
-
-    clip: Clip
-    way: _Way
-    rate: float
-    frames: int
-    starts: NDArray[np.int64]
-    wanted: int
-    cost: float
-
-    @property
-    def seconds(self) -> float:
-        """The clip's duration."""
-        return self.frames / self.rate
-
-    @property
-    def least(self) -> int:
-        """Frames without which a stretch is of no use."""
-        return min(TRIPLET, self.frames)
-
-    def nearest(self, frame: float) -> int:
-        """The start of the stretch whose middle is nearest to a frame."""
-        middles = self.starts + min(self.wanted, self.frames) / 2.0
-        following = int(np.searchsorted(middles, frame))
-        around = range(max(0, following - 1), min(len(middles), following + 1))
-        return int(self.starts[min(around, key=lambda index: abs(float(middles[index]) - frame))])
-
-    def room(self, start: int) -> int:
-        """Frames from a start to the next one, or to the end."""
-        following = int(np.searchsorted(self.starts, start, side="right"))
-        return (int(self.starts[following]) if following < len(self.starts) else self.frames) - start
-
-
 def _take_stretches(footage: Footage, seconds: float, taking: _Taking) -> float:
     """Take stretches evenly spread over time; returns the duration of the footage in seconds."""
     materials = []
     for clip in footage.clips:
         try:
-            materials.append(_video(clip, seconds, taking) if clip.is_video else _pictures(clip, seconds))
+            materials += _video(clip, seconds, taking) if clip.is_video else [_pictures(clip, seconds)]
         except Unreadable as finding:
             taking.skip(clip.name, finding.reason)
-    chosen = _spread(materials, taking.limit)
+    chosen = spread(materials, taking.limit)
     taking.waiting = sum(map(len, chosen))
-    take = {_Way.PICTURES: _copy_pictures, _Way.PACKETS: _copy_packets, _Way.REWRITTEN: _rewrite}
+    take = {Way.PICTURES: _copy_pictures, Way.PACKETS: _copy_packets, Way.REWRITTEN: _rewrite}
     for material, starts in zip(materials, chosen, strict=True):
         try:
             take[material.way](material, starts, footage, taking)
@@ -301,30 +254,7 @@ def _take_stretches(footage: Footage, seconds: float, taking: _Taking) -> float:
     return sum(material.seconds for material in materials)
 
 
-def _spread(materials: Sequence[_Material], limit: int) -> list[list[int]]:
-    """Which stretches to take, as many as fit by estimate: those nearest to the middles of equal parts of the time.
-
-    Returns:
-        Starts of each material's stretches, in order.
-    """
-    ends = np.cumsum([material.seconds for material in materials])
-    chosen: list[list[int]] = [[] for _ in materials]
-    if not materials or not ends[-1] > 0:
-        return chosen
-    cost = sum(material.seconds * material.cost for material in materials) / ends[-1]
-    count = int(min(max(1.0, limit // cost), sum(len(material.starts) for material in materials)))
-    for part in range(count):
-        moment = (part + 0.5) * ends[-1] / count
-        place = min(int(np.searchsorted(ends, moment, side="right")), len(materials) - 1)
-        material = materials[place]
-        frame = (moment - (ends[place] - material.seconds)) * material.rate
-        start = material.nearest(frame)
-        if start not in chosen[place][-1:]:
-            chosen[place].append(start)
-    return chosen
-
-
-def _pictures(clip: Clip, seconds: float) -> _Material:
+def _pictures(clip: Clip, seconds: float) -> Material:
     wanted = max(TRIPLET, round(seconds * PICTURES_A_SECOND))
     sizes = []
     for path in clip.files:
@@ -334,70 +264,83 @@ def _pictures(clip: Clip, seconds: float) -> _Material:
             sizes.append(0)
     frames = len(clip.files)
     cost = max(1.0, sum(sizes) / frames * min(wanted, frames))
-    return _Material(clip, _Way.PICTURES, PICTURES_A_SECOND, frames, _even_starts(frames, wanted), wanted, cost)
+    pace = Pace(0, frames, PICTURES_A_SECOND, PICTURES_A_SECOND)
+    return Material(clip, Way.PICTURES, pace, even_starts(pace, wanted), wanted, cost)
 
 
-def _video(clip: Clip, seconds: float, taking: _Taking) -> _Material:
-    """A video's stretches: cut at key frames where that is possible without loss, else anywhere.
+def _video(clip: Clip, seconds: float, taking: _Taking) -> list[Material]:
+    """A video's stretches, by pace: cut at key frames where that is possible without loss, else anywhere.
 
     Raises:
         Unreadable: It cannot be opened, or no frame in it can be decoded.
     """
-    rate = _rate(clip)
-    wanted = max(TRIPLET, round(seconds * rate))
-    found = _key_frame_cuts(clip, rate, wanted, taking)
+    found = _key_frame_cuts(clip, seconds, taking)
     if found:
         return found
-    frames = count_frames(clip.path)
-    cost = _rewritten_frame_size(clip, frames) * min(wanted, frames)
-    return _Material(clip, _Way.REWRITTEN, rate, frames, _even_starts(frames, wanted), wanted, cost)
+    times = shown_times(clip.path)
+    size = _rewritten_frame_size(clip, len(times))
+    materials = []
+    for pace in _paces(clip, times):
+        wanted = max(TRIPLET, round(seconds * pace.rate))
+        cost = size * min(wanted, pace.frames)
+        materials.append(Material(clip, Way.REWRITTEN, pace, even_starts(pace, wanted), wanted, cost))
+    return materials
 
 
-def _key_frame_cuts(clip: Clip, rate: float, wanted: int, taking: _Taking) -> _Material | None:
-    """The stretches that begin at key frames, if one of them shows that they can be cut without loss."""
+def _paces(clip: Clip, times: NDArray[np.float64]) -> list[Pace]:
+    """The parts of a video that stretches may be taken of, in order; all of it where none is long enough."""
+    with VideoReader(clip.path) as reader:
+        found = paces(times, reader.fps)
+    enough = [pace for pace in found if pace.frames >= TRIPLET] or found
+    longest = sorted(enough, key=lambda pace: -pace.frames)[:MOST_PACES]
+    return sorted(longest, key=lambda pace: pace.first)
+
+
+def _key_frame_cuts(clip: Clip, seconds: float, taking: _Taking) -> list[Material]:
+    """The stretches that begin at key frames, where one of each pace shows that they can be cut without loss."""
     try:
         survey = survey_packets(clip.path)
         if survey.change:
             taking.skip(clip.name, survey.change)
-        gaps = np.diff(survey.keys, append=survey.packets)
-        if not len(survey.keys) or gaps.max() > max(LONGEST_GAP_S * rate, wanted):
-            return None
-        starts = [int(survey.keys[0])]
-        while (following := int(np.searchsorted(survey.keys, starts[-1] + wanted))) < len(survey.keys):
-            starts.append(int(survey.keys[following]))
-        if len(starts) > 1 and survey.packets - starts[-1] < TRIPLET:
-            starts.pop()
-        cost = survey.stretch_size(min(wanted, survey.packets))
-        material = _Material(clip, _Way.PACKETS, rate, survey.packets, np.array(starts), wanted, cost)
-        # A video's very first key frame can be cut at even where others cannot.
-        tried = starts[min(1, len(starts) - 1)]
-        with PacketCutter(clip.path) as cutter:
-            trial = cutter.cut(
-                tried,
-                wanted=min(wanted, material.room(tried)),
-                most=material.room(tried),
-                limit=taking.limit,
-                name=lambda _: taking.folder / f".trial{cutter.suffix}",
-            )
-        if trial is None:
-            return None
-        trial.path.unlink()
-        if trial.frames < material.least:
-            return None
+        materials = []
+        for pace in _paces(clip, survey.times) if survey.packets else []:
+            material = _cut_at_keys(clip, pace, survey, max(TRIPLET, round(seconds * pace.rate)), taking)
+            if material is None:
+                return []
+            materials.append(material)
     except Unreadable:
+        return []
+    return materials
+
+
+def _cut_at_keys(clip: Clip, pace: Pace, survey: PacketSurvey, wanted: int, taking: _Taking) -> Material | None:
+    end = pace.first + pace.frames
+    keys = survey.keys[(survey.keys >= pace.first) & (survey.keys < end)]
+    gaps = np.diff(keys, append=end)
+    if not len(keys) or gaps.max() > max(LONGEST_GAP_S * pace.rate, wanted):
         return None
-    return material
-
-
-def _even_starts(frames: int, wanted: int) -> NDArray[np.int64]:
-    """Starts of stretches one after the other; a remainder too short to be used belongs to the last one."""
-    starts = np.arange(0, max(1, frames), wanted)
-    return starts[:-1] if len(starts) > 1 and frames - starts[-1] < TRIPLET else starts
-
-
-def _rate(clip: Clip) -> float:
-    with VideoReader(clip.path) as reader:
-        return reader.fps
+    starts = [int(keys[0])]
+    while (following := int(np.searchsorted(keys, starts[-1] + wanted))) < len(keys):
+        starts.append(int(keys[following]))
+    if len(starts) > 1 and end - starts[-1] < TRIPLET:
+        starts.pop()
+    cost = survey.stretch_size(min(wanted, pace.frames))
+    material = Material(clip, Way.PACKETS, pace, np.array(starts), wanted, cost, survey.lead)
+    # A video's very first key frame can be cut at even where others cannot.
+    tried = starts[min(1, len(starts) - 1)]
+    with PacketCutter(clip.path, survey.lead) as cutter:
+        trial = cutter.cut(
+            tried,
+            wanted=min(wanted, material.room(tried)),
+            most=material.room(tried),
+            limit=taking.limit,
+            rate=pace.ticks,
+            name=lambda _: taking.folder / f".trial{cutter.suffix}",
+        )
+    if trial is None:
+        return None
+    trial.path.unlink()
+    return material if trial.frames >= material.least else None
 
 
 def _rewritten_frame_size(clip: Clip, frames: int) -> float:
@@ -414,7 +357,7 @@ def _rewritten_frame_size(clip: Clip, frames: int) -> float:
     return sum(sizes) / max(1, len(sizes))
 
 
-def _copy_pictures(material: _Material, starts: Sequence[int], footage: Footage, taking: _Taking) -> None:
+def _copy_pictures(material: Material, starts: Sequence[int], footage: Footage, taking: _Taking) -> None:
     """Copy runs of successive pictures, each to a folder of its own; what cannot be read ends or delays a run."""
     clip = material.clip
     for start in starts:
@@ -440,8 +383,8 @@ def _copy_pictures(material: _Material, starts: Sequence[int], footage: Footage,
             taking.give_back(run, 1.0 / material.rate)
 
 
-def _copy_packets(material: _Material, starts: Sequence[int], _footage: Footage, taking: _Taking) -> None:
-    with PacketCutter(material.clip.path) as cutter:
+def _copy_packets(material: Material, starts: Sequence[int], _footage: Footage, taking: _Taking) -> None:
+    with PacketCutter(material.clip.path, material.lead) as cutter:
         for start in starts:
             allowance = taking.next_allowance()
             room = material.room(start)
@@ -450,6 +393,7 @@ def _copy_packets(material: _Material, starts: Sequence[int], _footage: Footage,
                 wanted=min(material.wanted, room),
                 most=room,
                 limit=allowance,
+                rate=material.pace.ticks,
                 name=lambda seconds: _stretch_path(material, seconds, cutter.suffix, taking),
             )
             if cut and cut.frames >= material.least and taking.add(cut.path, cut.frames / material.rate, allowance):
@@ -459,7 +403,7 @@ def _copy_packets(material: _Material, starts: Sequence[int], _footage: Footage,
             taking.skip(f"{material.clip.name}@{start / material.rate:.2f}s", "does not fit, or not without loss")
 
 
-def _rewrite(material: _Material, starts: Sequence[int], _footage: Footage, taking: _Taking) -> None:
+def _rewrite(material: Material, starts: Sequence[int], _footage: Footage, taking: _Taking) -> None:
     passed = 0
     with VideoReader(material.clip.path) as reader:
         for start in starts:
@@ -468,11 +412,13 @@ def _rewrite(material: _Material, starts: Sequence[int], _footage: Footage, taki
                 passed += 1
             if passed < start + 1:
                 return
-            path = _stretch_path(material, reader.seconds, ".avi", taking)
-            with LosslessVideo(path, reader.fps, allowance) as video:
+            pace, ticker = material.pace, Ticker(material.pace.ticks)
+            rate = pace.ticks if pace.steady else None
+            path = _stretch_path(material, reader.seconds, lossless_suffix(rate), taking)
+            with LosslessVideo(path, rate, allowance) as video:
                 for _ in range(min(material.wanted, material.room(start))):
-                    frame = reader.retrieve()
-                    if frame is None or not video.write(frame) or not reader.advance():
+                    frame, seconds = reader.retrieve(), ticker.number(reader.seconds) / pace.ticks
+                    if frame is None or not video.write(frame, seconds) or not reader.advance():
                         break
                     passed += 1
             if video.frames >= material.least:
@@ -482,7 +428,7 @@ def _rewrite(material: _Material, starts: Sequence[int], _footage: Footage, taki
                 taking.skip(f"{material.clip.name}@{start / material.rate:.2f}s", "does not fit, or cannot be decoded")
 
 
-def _stretch_path(material: _Material, seconds: float, suffix: str, taking: _Taking) -> Path:
+def _stretch_path(material: Material, seconds: float, suffix: str, taking: _Taking) -> Path:
     """Where a stretch goes: its clip's whole name first, so that two clips never meet and their order stays."""
     path = taking.folder / f"{material.clip.name}@{seconds:07.2f}s{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ with the source, because whether a file can be cut depends on its codec, its con
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,32 +17,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel_edge.footage.clock import Ticker
 from sentinel_edge.footage.decoding import Unreadable, VideoReader
-from sentinel_edge.footage.size_guard import PictureWatch
+from sentinel_edge.footage.packets import Packet, PacketReader, times_shown
 
-_MP4 = {b"h264": "avc1", b"H264": "avc1", b"avc1": "avc1", b"hevc": "hvc1", b"HEVC": "hvc1", b"hvc1": "hvc1"}
-"""Codecs whose packets go into an MP4, and what they are called there; all others go into an AVI."""
-SAME_RATE = 1e-3
-"""Share by which the rates of two files may differ: containers round them."""
 LOOK_AHEAD = 32
 """Packets looked at beyond a stretch to see whether it ends cleanly: twice what H.264 and H.265 put off at most."""
+SAME_TIME_S = 2e-3
+"""Seconds by which a frame may be shown earlier or later than it should: containers round them."""
 _HEADER_BYTES, _PACKET_BYTES = 16_384, 64
 """What a container adds at most: once, and for each packet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """One compressed picture.
-
-    Attributes:
-        content: uint8 (bytes,).
-        shown_ms: When it is shown, in milliseconds, as the container says.
-        key: Whether it is decoded without any other.
-    """
-
-    content: NDArray[np.uint8]
-    shown_ms: float
-    key: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,84 +34,34 @@ class PacketSurvey:
     """What a video is made of.
 
     Attributes:
-        packets: How many compressed pictures it holds.
+        times: float64 (n,) seconds at which they are shown, increasing; see `footage.clock.FrameClock`.
         keys: int64 (k,), which of them are key frames, in the order of the file.
         key_size: Bytes of a key frame, on average.
         other_size: Bytes of any other, on average.
         change: Why they end before the file does; empty where they do not.
     """
 
-    packets: int
+    times: NDArray[np.float64]
     keys: NDArray[np.int64]
     key_size: float
     other_size: float
     change: str
+
+    @property
+    def lead(self) -> int:
+        """Packets before the first key frame, which nothing shows: a stream that begins in the middle."""
+        return int(self.keys[0]) if len(self.keys) else 0
+
+    @property
+    def packets(self) -> int:
+        """How many compressed pictures it holds."""
+        return len(self.times)
 
     def stretch_size(self, frames: int) -> float:
         """Bytes to expect of a file of so many frames, the first of them a key frame."""
         share = len(self.keys) / self.packets
         rest = (frames - 1) * (share * self.key_size + (1.0 - share) * self.other_size)
         return _HEADER_BYTES + frames * _PACKET_BYTES + self.key_size + rest
-
-
-class PacketReader:
-    """A video's packets in the order of the file, up to where its picture changes. Use it as a context manager.
-
-    Attributes:
-        fps: Frames a second.
-        size: Width and height.
-        codec: What the packets are called in such a file, as an OpenCV `fourcc`.
-        index: How many packets were passed.
-        suffix: Of a file these packets can go into.
-
-    Raises:
-        Unreadable: The file cannot be opened, or not like this.
-    """
-
-    def __init__(self, path: Path) -> None:
-        with VideoReader(path) as reader:  # refuses what must not be opened
-            self.fps = reader.fps
-            self.size = reader.size
-        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
-        if not self._capture.isOpened():
-            raise Unreadable("its packets cannot be read")
-        codec = int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4]
-        self.codec = cv2.VideoWriter.fourcc(*_MP4[codec]) if codec in _MP4 else int.from_bytes(codec, "little")
-        self.suffix = ".mp4" if codec in _MP4 else ".avi"
-        self.index = 0
-        self._watch = PictureWatch(codec.decode("latin-1"))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Release the file."""
-        self._capture.release()
-
-    @property
-    def change(self) -> str:
-        """Why the packets ended before the file does: its picture changes. Empty where it does not."""
-        return self._watch.reason(self.index / self.fps)
-
-    def __iter__(self) -> Iterator[Packet]:
-        while self._capture.grab():
-            good, content = self._capture.retrieve()
-            if not good or content is None:
-                return
-            compressed = np.asarray(content, np.uint8).reshape(-1)
-            if self._watch.changes_at(compressed.tobytes()):
-                return
-            self.index += 1
-            yield Packet(
-                compressed,
-                self._capture.get(cv2.CAP_PROP_POS_MSEC),
-                self._capture.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME) != 0,
-            )
 
 
 def survey_packets(path: Path) -> PacketSurvey:
@@ -137,9 +71,11 @@ def survey_packets(path: Path) -> PacketSurvey:
         Unreadable: It cannot be opened, or not like this.
     """
     keys: list[int] = []
+    stamps: list[float] = []
     key_bytes = other_bytes = 0
     with PacketReader(path) as reader:
         for packet in reader:
+            stamps.append(packet.shown_ms)
             if packet.key:
                 keys.append(reader.index - 1)
                 key_bytes += packet.content.size
@@ -147,7 +83,7 @@ def survey_packets(path: Path) -> PacketSurvey:
                 other_bytes += packet.content.size
         others = reader.index - len(keys)
         return PacketSurvey(
-            reader.index,
+            times_shown(stamps, reader.stated_rate),
             np.array(keys, np.int64),
             key_bytes / max(1, len(keys)),
             other_bytes / max(1, others),
@@ -162,11 +98,13 @@ class Run:
     Attributes:
         packets: In the order they are decoded in; the first is a key frame.
         positions: Their places in the order they are shown in: a permutation.
+        ticks: At which tick each place is shown, increasing.
         leading: Packets left out in between: shown before the key frame, and decoded from others before it.
     """
 
     packets: tuple[Packet, ...]
     positions: tuple[int, ...]
+    ticks: tuple[int, ...]
     leading: int
 
     @property
@@ -175,7 +113,7 @@ class Run:
         return max(index - position for index, position in enumerate(self.positions))
 
 
-def clean_run(packets: Iterator[Packet], wanted: int, most: int, limit: int) -> Run | None:
+def clean_run(packets: Iterator[Packet], wanted: int, most: int, limit: int, rate: float) -> Run | None:
     """The packets of the next `wanted` frames, or of a few more where frames are not decoded in the order shown.
 
     Args:
@@ -183,6 +121,7 @@ def clean_run(packets: Iterator[Packet], wanted: int, most: int, limit: int) -> 
         wanted: Frames to take.
         most: Packets to draw at most; those after them begin with a key frame.
         limit: Bytes the run's file may take.
+        rate: Ticks a second that its frames are timed by.
 
     Returns:
         The run, of fewer than `wanted` frames where the limit or the file ends it; None where there is none.
@@ -201,11 +140,13 @@ def clean_run(packets: Iterator[Packet], wanted: int, most: int, limit: int) -> 
     enough = ends[ends >= wanted]
     end = int(enough[0] if len(enough) else ends[-1])
     positions = np.argsort(np.argsort(times[:end]))
-    return Run(tuple(kept[:end]), tuple(map(int, positions)), len(drawn) - len(kept))
+    ticker = Ticker(rate)
+    ticks = tuple(ticker.number(float(shown)) for shown in np.sort(times[:end]) / 1000.0)
+    return Run(tuple(kept[:end]), tuple(map(int, positions)), ticks, len(drawn) - len(kept))
 
 
-def write_run(path: Path, run: Run, source: PacketReader) -> None:
-    """Write packets as a video of their own.
+def write_run(path: Path, run: Run, source: PacketReader, rate: float) -> None:
+    """Write packets as a video of their own, of so many ticks a second.
 
     Raises:
         Unreadable: They cannot go into a file of this kind.
@@ -213,13 +154,13 @@ def write_run(path: Path, run: Run, source: PacketReader) -> None:
     """
     path.touch()  # says why, where OpenCV only says that it failed
     raw = [cv2.VIDEOWRITER_PROP_RAW_VIDEO, 1]
-    writer = cv2.VideoWriter(str(path.absolute()), cv2.CAP_FFMPEG, source.codec, source.fps, source.size, raw)
+    writer = cv2.VideoWriter(str(path.absolute()), cv2.CAP_FFMPEG, source.codec, rate, source.size, raw)
     if not writer.isOpened():
         raise Unreadable("its packets cannot be written to a file of their own")
     writer.set(cv2.VIDEOWRITER_PROP_DTS_DELAY, run.delay)
     for packet, position in zip(run.packets, run.positions, strict=True):
         writer.set(cv2.VIDEOWRITER_PROP_KEY_FLAG, int(packet.key))
-        writer.set(cv2.VIDEOWRITER_PROP_PTS, position)
+        writer.set(cv2.VIDEOWRITER_PROP_PTS, run.ticks[position])
         writer.write(packet.content.reshape(1, -1))
     writer.release()
     missing = sum(packet.content.size for packet in run.packets) - path.stat().st_size
@@ -244,6 +185,10 @@ class PacketCutter:
 
     Use it as a context manager. The source is decoded once, up to the last stretch.
 
+    Args:
+        path: The video.
+        lead: Packets before the first that is shown; see `PacketSurvey.lead`.
+
     Attributes:
         suffix: Of the files.
 
@@ -251,11 +196,11 @@ class PacketCutter:
         Unreadable: The source cannot be opened, or not like this.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lead: int = 0) -> None:
         self._packets = PacketReader(path)
         self._drawn = iter(self._packets)
         self._shown = VideoReader(path)
-        self._passed = 0
+        self._passed = lead
         self.suffix = self._packets.suffix
 
     def __enter__(self) -> Self:
@@ -267,7 +212,9 @@ class PacketCutter:
         self._packets.close()
         self._shown.close()
 
-    def cut(self, start: int, *, wanted: int, most: int, limit: int, name: Callable[[float], Path]) -> Cut | None:
+    def cut(
+        self, start: int, *, wanted: int, most: int, limit: int, rate: float, name: Callable[[float], Path]
+    ) -> Cut | None:
         """Cut one stretch out.
 
         Args:
@@ -275,6 +222,7 @@ class PacketCutter:
             wanted: Frames to take; a few more where showing them in order needs that.
             most: Packets from `start` on that belong to this stretch.
             limit: Bytes the file may take.
+            rate: Ticks a second that its frames are timed by.
             name: Where to write it, given the time in the source in seconds.
 
         Returns:
@@ -285,7 +233,7 @@ class PacketCutter:
         """
         for _ in islice(self._drawn, start - self._packets.index):
             pass
-        run = clean_run(self._drawn, wanted, most, limit)
+        run = clean_run(self._drawn, wanted, most, limit, rate)
         if run is None:
             return None
         while self._passed <= start + run.leading:
@@ -294,8 +242,8 @@ class PacketCutter:
             self._passed += 1
         path = name(self._shown.seconds)
         try:
-            write_run(path, run, self._packets)
-            same = self._compare(path, len(run.packets))
+            write_run(path, run, self._packets, rate)
+            same = self._compare(path, [tick / rate for tick in run.ticks])
         except Unreadable:
             same = False
         if not same:
@@ -303,12 +251,10 @@ class PacketCutter:
             return None
         return Cut(path, len(run.packets))
 
-    def _compare(self, path: Path, frames: int) -> bool:
-        """Whether a file shows the next frames of the source, those alone, and at its rate."""
+    def _compare(self, path: Path, times: Sequence[float]) -> bool:
+        """Whether a file shows the next frames of the source, those alone, and at these seconds."""
         with VideoReader(path) as reader:
-            if abs(reader.fps - self._shown.fps) > SAME_RATE * self._shown.fps:
-                return False
-            for index in range(frames):
+            for index, seconds in enumerate(times):
                 if index:
                     if not self._shown.advance():
                         return False
@@ -317,19 +263,22 @@ class PacketCutter:
                 found = reader.retrieve() if reader.advance() else None
                 if expected is None or found is None or not np.array_equal(found, expected):
                     return False
+                if abs(reader.seconds - seconds) > SAME_TIME_S:
+                    return False
             return not reader.advance()
 
 
-def count_frames(path: Path) -> int:
-    """How many frames a video holds, by its packets, or else counted one by one; never what its container promises.
+def shown_times(path: Path) -> NDArray[np.float64]:
+    """When a video's frames are shown, by its packets, or else by its frames; never what its container promises.
 
     Raises:
         Unreadable: None can be decoded.
     """
     with VideoReader(path) as reader:
         if not next(iter(reader), None):
-            raise Unreadable("no frame in it can be decoded")
+            raise Unreadable(reader.undecodable)
         try:
-            return survey_packets(path).packets
+            survey = survey_packets(path)
+            return np.asarray(survey.times[survey.lead :] - survey.times[survey.lead], np.float64)
         except Unreadable:
-            return 1 + sum(1 for _ in iter(reader.advance, False))
+            return np.array([0.0, *(reader.seconds for _ in iter(reader.advance, False))])

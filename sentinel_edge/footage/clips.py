@@ -3,7 +3,8 @@
 import errno
 import re
 import stat
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sentinel_edge.errors import SentinelError
@@ -20,6 +21,13 @@ IGNORED = frozenset(
 )
 """What file systems, network stores and viewers leave beside footage, in any case of letters: thumbnails, and what was
 deleted. Passed over in silence, as hidden files are."""
+SIDECARS = frozenset(
+    {".txt", ".log", ".json", ".jsonl", ".csv", ".xml", ".srt", ".vtt", ".ass", ".md", ".html", ".yaml", ".yml", ".ini"}
+    | {".nfo", ".md5", ".sha256", ".idx", ".db", ".sqlite", ".npz", ".onnx", ".py", ".sh"}
+)
+"""What is kept beside recordings and surely is none; any other file of unknown kind may be footage that is not read."""
+SETTLED_S = 60.0
+"""Seconds without a change after which a recording is taken to be finished."""
 EXPECTED_PATH = "expected an image folder, a video file, or a folder of videos or of image folders"
 
 
@@ -39,16 +47,30 @@ class Clip:
         path: The video file, or the folder that holds the images.
         name: The path relative to the footage's root, for people.
         files: The images in order; empty for a video.
+        found: Of a video in a folder: size in bytes and time of the last change, in nanoseconds, when it was found.
+        unsettled: Whether it was changed just then, and none of the other videos of its folder.
     """
 
     path: Path
     name: str
     files: tuple[Path, ...] = ()
+    found: tuple[int, int] | None = field(default=None, compare=False)
+    unsettled: bool = field(default=False, compare=False)
 
     @property
     def is_video(self) -> bool:
         """Whether the clip is a video file."""
         return not self.files
+
+    @property
+    def being_written(self) -> bool:
+        """Whether a video is not finished, as far as its size and times tell."""
+        return self.unsettled or (self.found is not None and self.found != _change_of(self.path))
+
+    @property
+    def names(self) -> list[str]:
+        """Its video, or its pictures, as `picture_name` tells them."""
+        return [self.picture_name(file) for file in self.files] or [self.name]
 
     def picture_name(self, file: Path) -> str:
         """The path of one of its images relative to the footage's root, for people."""
@@ -57,11 +79,21 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """Everything found under one path: the clips in natural order, and the files that are not footage."""
+    """Everything found under one path: the clips in natural order, and the files that are not footage.
+
+    `unknown_bytes` are those of files that may be footage of a kind that is not read.
+    """
 
     root: Path
     clips: tuple[Clip, ...]
     ignored: tuple[Skipped, ...] = ()
+    unknown_bytes: int = 0
+
+    @property
+    def unknown_share(self) -> float:
+        """Share of the footage, by size, that files of unknown kind could be, 0 up to but not 1."""
+        known = sum(_change_of(path)[0] for clip in self.clips for path in (clip.files or (clip.path,)))
+        return self.unknown_bytes / (self.unknown_bytes + max(1, known))
 
     @property
     def has_video(self) -> bool:
@@ -100,15 +132,17 @@ def find_footage(path: Path) -> Footage:
             raise SentinelError(f"{path} is a single picture; {EXPECTED_PATH}")
         return Footage(path, (Clip(path, path.name),))
     clips: list[Clip] = []
-    ignored: list[Skipped] = []
+    others: list[Path] = []
     try:
-        _walk(path, path, {path.resolve()}, clips, ignored)
+        _walk(path, path, {path.resolve()}, clips, others)
     except RecursionError as error:
         raise SentinelError(f"folders in {path} are nested too deeply; {EXPECTED_PATH}") from error
+    ignored = [Skipped(other.relative_to(path).as_posix(), "neither an image nor a video") for other in others]
     if not clips:
         found = f"only {len(ignored)} other file(s), e.g. {ignored[0].name}" if ignored else "an empty folder"
         raise SentinelError(f"no footage in {path}: found {found}; {EXPECTED_PATH}")
-    return Footage(path, tuple(clips), tuple(ignored))
+    unknown = sum(_change_of(other)[0] for other in others if other.suffix.lower() not in SIDECARS)
+    return Footage(path, tuple(clips), tuple(ignored), unknown)
 
 
 def find_clips(path: Path) -> list[Clip]:
@@ -116,10 +150,10 @@ def find_clips(path: Path) -> list[Clip]:
     return list(find_footage(path).clips)
 
 
-def _walk(folder: Path, root: Path, seen: set[Path], clips: list[Clip], ignored: list[Skipped]) -> None:
+def _walk(folder: Path, root: Path, seen: set[Path], clips: list[Clip], others: list[Path]) -> None:
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: (natural_key(entry.name), entry.name))
-        images = _sort_out(entries, root, seen, clips, ignored)
+        images = _sort_out(entries, root, seen, clips, others)
     except OSError as error:
         raise SentinelError(f"cannot list {folder}: {error.strerror}; make it readable for this user") from error
     if images:
@@ -127,27 +161,39 @@ def _walk(folder: Path, root: Path, seen: set[Path], clips: list[Clip], ignored:
         clips.append(Clip(folder, name, tuple(images)))
 
 
-def _sort_out(
-    entries: list[Path], root: Path, seen: set[Path], clips: list[Clip], ignored: list[Skipped]
-) -> list[Path]:
+def _sort_out(entries: list[Path], root: Path, seen: set[Path], clips: list[Clip], others: list[Path]) -> list[Path]:
     """Walk a folder's sub-folders, list its videos, and give back its images."""
     images: list[Path] = []
+    videos: list[int] = []
     for entry in entries:
         if entry.name.startswith(".") or entry.name.casefold() in IGNORED:
             continue
-        name = entry.relative_to(root).as_posix()
         if _is_folder(entry):
             real = entry.resolve()
             if real not in seen:
                 seen.add(real)
-                _walk(entry, root, seen, clips, ignored)
+                _walk(entry, root, seen, clips, others)
         elif entry.suffix.lower() in IMAGE_SUFFIXES:
             images.append(entry)
         elif entry.suffix.lower() in VIDEO_SUFFIXES:
-            clips.append(Clip(entry, name))
+            videos.append(len(clips))
+            clips.append(Clip(entry, entry.relative_to(root).as_posix(), found=_change_of(entry)))
         else:
-            ignored.append(Skipped(name, "neither an image nor a video"))
+            others.append(entry)
+    since = time.time_ns() - int(SETTLED_S * 1e9)
+    fresh = [place for place in videos if (clips[place].found or (0, 0))[1] > since]
+    if len(videos) > len(fresh) == 1:
+        clips[fresh[0]] = replace(clips[fresh[0]], unsettled=True)
     return images
+
+
+def _change_of(path: Path) -> tuple[int, int]:
+    """A file's size in bytes and the time of its last change in nanoseconds; zeros where it cannot be looked at."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
 def _is_folder(entry: Path) -> bool:

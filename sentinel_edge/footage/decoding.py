@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge import MAX_PIXELS
+from sentinel_edge.footage import capture
 from sentinel_edge.footage.clips import Clip
+from sentinel_edge.footage.clock import HOLE_S, FrameClock, Hole, HoleFinder, plausible_rate
+from sentinel_edge.footage.damage import DamageWatch
 from sentinel_edge.footage.size_guard import SizeGuard
 from sentinel_edge.storage.files import read_limited
 
@@ -36,7 +39,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """Decode one image to uint8 (height, width, 3), blue-green-red, turned upright as its EXIF says.
 
     Grey, 16-bit and transparent pictures become three 8-bit channels. A picture of more than `MAX_PIXELS`
-    is refused from its header, before decoding; a truncated one is refused whole.
+    is refused from its header, before decoding; a truncated one is refused whole, but for a JPEG's end mark.
 
     Raises:
         Unreadable: With the reason.
@@ -55,11 +58,35 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         if "CV_IO_MAX_IMAGE" in str(error):
             raise Unreadable(f"larger than {MAX_PIXELS} pixels") from error
         raise Unreadable("damaged, or not an image") from error
+    if frame is None and content.startswith(_JPEG_START):
+        frame = _without_end_mark(content)
     if frame is None or frame.size == 0:
         raise Unreadable("damaged, truncated, or not an image")
     if frame.shape[0] * frame.shape[1] > MAX_PIXELS:  # reached when OpenCV was imported before this module
         raise Unreadable(f"larger than {MAX_PIXELS} pixels")
     return np.asarray(frame, np.uint8)
+
+
+_FILLINGS = (0x5A, 0xA5, 0x33, 0x00)
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+
+
+def _without_end_mark(content: bytes) -> NDArray[np.uint8] | None:
+    """A JPEG that lacks its last two bytes; None where it lacks more.
+
+    Whatever comes after the last pixel is passed over, so that where something does come, and the picture is the same,
+    no pixel of it was made up.
+    """
+    ends = (
+        np.frombuffer(content + more + _JPEG_END, np.uint8)
+        for more in (b"", *(bytes([one]) * 4096 for one in _FILLINGS))
+    )
+    try:
+        first, *others = (cv2.imdecode(data, cv2.IMREAD_COLOR) for data in ends)
+    except cv2.error:
+        return None
+    same = first is not None and all(np.array_equal(first, other) for other in others)
+    return np.asarray(first, np.uint8) if same else None
 
 
 def _require_readable(path: Path) -> None:
@@ -110,9 +137,16 @@ def _decoder_problem() -> str:
 class VideoReader:
     """A video's frames at their native rate: iterate over `(seconds, frame)`, frame uint8 BGR (h, w, 3).
 
-    Seconds count from the first frame and always increase: where a container's time stamps stand still or
-    run backwards, the nominal frame duration is added instead. Where the picture takes another size the video
-    ends (see `size_guard`). Use it as a context manager.
+    Seconds count from the first frame and always increase (see `clock.FrameClock`). Where the picture takes another
+    size the video ends (see `size_guard`). Use it as a context manager.
+
+    Attributes:
+        stated_rate: Frames a second, as the file says.
+        fps: The same, where a camera could have that.
+        size: Width and height.
+        seconds: When the frame of now is shown.
+        promised: Frames the file says it has; 0 where it does not say.
+        source: What OpenCV opened.
 
     Raises:
         Unreadable: The file cannot be opened, its picture is larger than `MAX_PIXELS`, or this OpenCV is one that
@@ -124,25 +158,39 @@ class VideoReader:
         problem = _decoder_problem()
         if problem:
             raise Unreadable(problem)
-        # An absolute path cannot be mistaken for one of FFmpeg's protocols (`concat:`, `http:`).
-        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+        self._open(capture.whole(path))
+        if self._capture.isOpened() and self._size() == (0, 0):
+            for further in capture.from_first_picture(path):
+                self._open(further)
+                if self._size() != (0, 0):
+                    break
         if not self._capture.isOpened():
             raise Unreadable("damaged, truncated, or not a video")
         rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps: float = rate if math.isfinite(rate) and rate > 0 else 25.0
-        width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-        height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        self.size: tuple[int, int] = (width, height)
+        self.stated_rate = rate
+        self.fps: float = plausible_rate(rate)
+        self.size: tuple[int, int] = self._size()
+        width, height = self.size
         if width * height > MAX_PIXELS:
             self.close()
             raise Unreadable(f"{width}x{height}: larger than {MAX_PIXELS} pixels a frame")
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.promised_s: float = count / self.fps if math.isfinite(count) and count > 0 else 0.0
+        self.promised: float = count if math.isfinite(count) and count > 0 else 0.0
+        self._promised_s = self.promised / rate if math.isfinite(rate) and rate > 0 else 0.0
         self.seconds = 0.0
-        self._origin: float | None = None
-        codec = int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4]
-        self._guard = SizeGuard(path, codec.decode("latin-1"))
-        self._ended = False
+        self._clock = FrameClock(rate)
+        self._finder = HoleFinder()
+        self._damage = DamageWatch()
+        self._codec = capture.codec_of(self._capture)
+        self._guard = SizeGuard(self.source, self._codec)
+        self._changed = self._ended = False
+
+    def _open(self, source: capture.Source) -> None:
+        self.source, self._capture = source, capture.decoded(source)
+
+    def _size(self) -> tuple[int, int]:
+        width, height = (self._capture.get(what) for what in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        return int(width), int(height)
 
     def __enter__(self) -> Self:
         return self
@@ -161,25 +209,35 @@ class VideoReader:
     def close(self) -> None:
         """Release the decoder."""
         self._capture.release()
-        self._guard.close()
+        if hasattr(self, "_guard"):
+            self._guard.close()
 
     def advance(self) -> bool:
         """Step to the next frame without converting it; False at the end, and where the picture changes."""
-        if self._ended or not self._capture.grab():
+        if self._ended:
             return False
-        stamp_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
-        if not self._guard.passes(stamp_ms, chr(int(self._capture.get(cv2.CAP_PROP_FRAME_TYPE)))):
+        if not self._grab():
+            self._finder.finish()
             self._ended = True
             return False
-        stamp = stamp_ms / 1000.0
-        if self._origin is None:
-            self._origin = stamp if math.isfinite(stamp) else 0.0
-            self.seconds = 0.0
-        else:
-            seconds = stamp - self._origin
-            forward = math.isfinite(seconds) and seconds > self.seconds
-            self.seconds = seconds if forward else self.seconds + 1.0 / self.fps
+        stamp_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+        kind = chr(int(self._capture.get(cv2.CAP_PROP_FRAME_TYPE)))
+        self._damage.step(kind)
+        alone, passes = not self._guard.opened, self._guard.passes(stamp_ms, kind)
+        if alone and self._guard.opened:
+            self._damage.pass_over()
+        if not passes:
+            self._finder.finish()
+            self._ended = self._changed = True
+            return False
+        self.seconds = self._clock.tick(stamp_ms / 1000.0)
+        self._finder.add(self.seconds)
         return True
+
+    def _grab(self) -> bool:
+        """Step over packets that are no picture: OpenCV calls the first of them the end of the video."""
+        attempts = min(MOST_ATTEMPTS, max(ATTEMPTS, int(self.promised) - self._clock.frames))
+        return any(self._capture.grab() for _ in range(attempts))
 
     def retrieve(self) -> NDArray[np.uint8] | None:
         """The frame `advance` stepped to, or None where it cannot be decoded."""
@@ -190,20 +248,40 @@ class VideoReader:
         return np.asarray(frame, np.uint8) if good and frame is not None and frame.ndim == 3 else None
 
     @property
+    def damaged(self) -> bool:
+        """Whether the frame of now was made up, in part, for what was lost of the stream."""
+        return self._damage.damaged
+
+    def lost_samples(self, fps: float) -> float:
+        """How many samples at `fps` a second got no frame, at the beginning and in the middle; known at the end."""
+        return self.late_s * min(fps, self.fps) + sum(hole.samples(fps) for hole in self.holes)
+
+    @property
+    def holes(self) -> list[Hole]:
+        """Where frames are missing in the middle; known at the end."""
+        return self._finder.holes
+
+    @property
+    def late_s(self) -> float:
+        """Seconds at the beginning of which no frame can be decoded: it begins before its first key frame."""
+        late = self.source.lost_s or self._clock.first
+        return late if HOLE_S < late < self.source.lost_s + self._promised_s else 0.0
+
+    @property
     def missing_share(self) -> float:
         """Share of the promised duration that had not been delivered when the frames ended, 0 to 1.
 
         Measured in time, not in frames: a camera that drops frames under a steady clock is not cut short. Where the
         picture changed it is at least the share of the packets that follow, which no container need promise.
         """
-        delivered = self.seconds + 1.0 / self.fps
-        missing = max(0.0, 1.0 - delivered / self.promised_s) if self.promised_s > 0 else 0.0
-        return max(missing, self._guard.share_left()) if self._ended else missing
+        delivered = max(0.0, self._clock.first) + self.seconds + 1.0 / self.fps
+        missing = max(0.0, 1.0 - delivered / self._promised_s) if self._promised_s > 0 else 0.0
+        return max(missing, self._guard.share_left()) if self._changed else missing
 
     @property
     def change(self) -> str:
         """Why the frames ended before the file does: its picture changes. Empty where it does not."""
-        return self._guard.watch.reason(self.seconds + 1.0 / self.fps) if self._ended else ""
+        return self._guard.watch.reason(self.seconds + 1.0 / self.fps) if self._changed else ""
 
     @property
     def shortfall(self) -> str:
@@ -212,7 +290,33 @@ class VideoReader:
             return self.change
         return f"cut short: {self.missing_share:.0%} of its duration is missing"
 
+    @property
+    def remarks(self) -> list[str]:
+        """What else is to be known of a video that was read to its end: where frames are missing, how it was timed."""
+        told = []
+        if self._clock.stands_still:
+            told.append(
+                f"it tells no times, or they stand still: {self._clock.frames} frames counted at {self.fps:g} a second"
+            )
+        if self._damage.frames:
+            count = f"{self._damage.frames} of {self._clock.frames} frames"
+            told.append(f"the stream is damaged: {count} are made up, in part, for what was lost")
+        if self.late_s:
+            told.append(f"its first {self.late_s:.1f} s cannot be decoded: it begins before its first key frame")
+        if self.holes:
+            longest = max(self.holes, key=lambda hole: hole.length)
+            count = "a hole" if len(self.holes) == 1 else f"{len(self.holes)} holes, the longest"
+            told.append(f"{count} of {longest.length:.1f} s at {longest.start:.1f} s: no frames there")
+        return told
 
+    @property
+    def undecodable(self) -> str:
+        """What a video without a frame is listed with."""
+        return f"no frame in it can be decoded (its codec is {self._codec})"
+
+
+ATTEMPTS, MOST_ATTEMPTS = 512, 100_000
+"""Packets in a row that may be no picture before a video is at its end: at least, and where more were promised."""
 CUT_SHORT_SHARE = 0.05
 """A video that ends with more than this share of its promised duration missing is reported as cut short."""
 

@@ -34,7 +34,7 @@ class GivenFrames(Clip):
     @classmethod
     def of(cls, name: str, frames: Iterable[Any], *, timed: bool) -> "GivenFrames":
         """Frames as a clip of that name."""
-        return cls(Path(name), name, (), frames, timed)
+        return cls(Path(name), name, frames=frames, timed=timed)
 
     @property
     def is_video(self) -> bool:
@@ -59,9 +59,15 @@ class TimedFrames:
         seconds: When the frame of now is shown, from the first one on.
         missing_share: Nothing promised how many there would be, so none is missing.
         shortfall: Likewise.
+        change: Its frames may change as they like.
+        damaged: None is: they never were a stream.
+        remarks: Whoever gives them knows how they are timed.
+        undecodable: What none at all is listed with.
     """
 
-    missing_share, shortfall = 0.0, ""
+    missing_share, shortfall, change, undecodable = 0.0, "", "", "no frame came"
+    damaged = False
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, clip: GivenFrames) -> None:
         self._name = clip.name
@@ -106,6 +112,10 @@ class TimedFrames:
     def retrieve(self) -> NDArray[np.uint8] | None:
         """The frame `advance` stepped to."""
         return self._frame
+
+    def lost_samples(self, _fps: float) -> float:
+        """None: what was left out was left out on purpose."""
+        return 0.0
 
 
 def require_frame(frame: Any, name: str) -> NDArray[np.uint8]:

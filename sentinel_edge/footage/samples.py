@@ -78,6 +78,7 @@ def _complete(waiting: deque[_Waiting]) -> Iterator[Sample]:
         yield waiting.popleft().done()
 
 
+BEING_WRITTEN = "still being written"
 DEFAULT_FPS = 5.0
 """Samples a second of video: dense enough for clips of half a minute; longer footage is thinned anyway."""
 
@@ -88,7 +89,8 @@ class SampleReader:
 
     A video frame is taken when its time enters a new slot of 1/fps seconds, so irregular time stamps are
     sampled evenly; a rate at or above the video's own takes every frame. While iterating, `index` counts the
-    samples, `skipped` lists what could not be read, and `failed` holds the indices of samples that could not.
+    samples, `skipped` lists what could not be read, `failed` holds the indices of samples that could not, and
+    `damaged` those of frames that were made up, in part, for what was lost of a stream.
 
     Attributes:
         clips: The clips to read.
@@ -96,18 +98,21 @@ class SampleReader:
         wanted: Whether the sample with this index is needed; unwanted ones are not decoded further.
         successors: How many native frames behind the needed sample of a video are needed too, 0 to 2; behind a
             picture the next one always comes, where there is one.
+        with_damaged: Whether damaged frames are samples; else they count as those that could not be read.
     """
 
     clips: Iterable[Clip]
     fps: float
     wanted: Callable[[int], bool] = lambda _: True
     successors: Callable[[int], int] = lambda _: 1
+    with_damaged: bool = False
     skipped: list[Skipped] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)
+    damaged: list[int] = field(default_factory=list)
     index: int = 0
     _lost: float = 0.0
     _videos: int = 0
-    _video_samples: int = 0
+    _video_samples: float = 0.0
     _unopened: int = 0
 
     def __iter__(self) -> Iterator[Sample]:
@@ -151,8 +156,7 @@ class SampleReader:
         try:
             reader = TimedFrames(clip) if isinstance(clip, GivenFrames) else VideoReader(clip.path)
         except Unreadable as reason:
-            self._unopened += 1
-            self.skipped.append(Skipped(clip.name, reason.reason))
+            self._pass_over(clip, reason.reason)
             return
         first, last_slot = self.index, -1
         waiting: deque[_Waiting] = deque()
@@ -177,24 +181,40 @@ class SampleReader:
                     self.failed.append(index)
                     self.skipped.append(Skipped(origin, "frame cannot be decoded"))
                     continue
+                if reader.damaged:
+                    self.damaged.append(index)
+                    if not self.with_damaged:
+                        self.failed.append(index)
+                        continue
                 sample = Sample(index, origin, frame)
                 waiting.append(_Waiting(sample, self.successors(index), [reader.seconds]))
                 yield from _complete(waiting)
             for entry in waiting:
                 yield entry.done()
-            missing, shortfall = reader.missing_share, reader.shortfall
-        if last_slot < 0:
-            self._unopened += 1
-            self.skipped.append(Skipped(clip.name, "no frame in it can be decoded"))
+            self._account(clip, reader, self.index - first)
+
+    def _account(self, clip: Clip, reader: VideoReader | TimedFrames, samples: float) -> None:
+        """Add up what a video that was read to its end gave, and what is missing of it."""
+        if not samples:
+            self._pass_over(clip, reader.undecodable)
             return
-        samples = self.index - first
+        lost, missing, shortfall = reader.lost_samples(self.fps), reader.missing_share, reader.shortfall
+        if shortfall and not reader.change and clip.being_written:
+            missing, shortfall = 0.0, f"{BEING_WRITTEN}; judged as far as it goes"
         if shortfall:
-            lost = samples * missing / (1.0 - missing)
-            samples += round(lost)
-            self._lost += lost
-            self.skipped.append(Skipped(clip.name, shortfall))
+            lost += (samples + lost) * missing / (1.0 - missing)
+        self._lost += lost
+        self.skipped += [Skipped(clip.name, reason) for reason in (shortfall, *reader.remarks) if reason]
         self._videos += 1
-        self._video_samples += samples
+        self._video_samples += samples + lost
+
+    def _pass_over(self, clip: Clip, reason: str) -> None:
+        """List a video of which there is nothing; one that is still being written counts as not there yet."""
+        if clip.being_written:
+            self.skipped.append(Skipped(clip.name, f"{BEING_WRITTEN}; left alone until it settles"))
+        else:
+            self._unopened += 1
+            self.skipped.append(Skipped(clip.name, reason))
 
     def _next_index(self) -> int:
         index = self.index

@@ -10,11 +10,11 @@ tells beside the packets, or a codec that `picture_size` does not read, goes unn
 """
 
 import math
-from pathlib import Path
 
 import cv2
 import numpy as np
 
+from sentinel_edge.footage.capture import Source, packets
 from sentinel_edge.footage.picture_size import CODECS, Picture, announced_picture
 
 AHEAD = 32
@@ -69,16 +69,16 @@ class SizeGuard:
     picture, and the first of all ends none. (In VP9 any can.) Where it cannot be opened nothing is guarded.
 
     Args:
-        path: The video.
+        source: The video.
         codec: What OpenCV calls its codec.
 
     Attributes:
         watch: What was found.
     """
 
-    def __init__(self, path: Path, codec: str) -> None:
+    def __init__(self, source: Source, codec: str) -> None:
         self.watch = PictureWatch(codec)
-        self._path = path
+        self._source = source
         self._passing = "" if codec.lower() == "vp90" else "PB"
         self._reading = codec.lower() in CODECS
         self._capture: cv2.VideoCapture | None = None
@@ -97,6 +97,11 @@ class SizeGuard:
         self._reading = False
         if self._capture:
             self._capture.release()
+
+    @property
+    def opened(self) -> bool:
+        """Whether the second reader is there."""
+        return self._capture is not None
 
     def passes(self, shown_ms: float, kind: str) -> bool:
         """Whether the decoder's next frame comes before any change; to be asked once for each, in order.
@@ -126,8 +131,7 @@ class SizeGuard:
 
     def _open(self) -> None:
         """Open the second reader, and take up the frame before this one, which tells whether times help."""
-        raw = [cv2.CAP_PROP_FORMAT, -1]
-        self._capture = cv2.VideoCapture(str(self._path.absolute()), cv2.CAP_FFMPEG, raw)
+        self._capture = packets(self._source)
         self._place = self._shown - 3
         self._follow(self._last_ms)
 

@@ -89,7 +89,7 @@ def read_triplets(
     """The triplets of footage, clip by clip in the order of time; three decoded frames are held at a time.
 
     Triplets that begin at neighbouring frames share two of their three. Frames that cannot be decoded are stepped
-    over: then the times of a triplet tell that it is not evenly spaced.
+    over: then the times of a triplet tell that it is not evenly spaced. Damaged frames are in none.
 
     Args:
         clips: What to read; pictures of folders are passed over.
@@ -125,7 +125,7 @@ def _promised_frames(videos: Sequence[Clip]) -> float:
     for clip in videos:
         try:
             with VideoReader(clip.path) as reader:
-                frames += reader.promised_s * reader.fps
+                frames += reader.promised
         except Unreadable:  # reported when it is read
             continue
     return frames
@@ -142,6 +142,9 @@ def _of_video(clip: Clip, stride: int, mask: Mask | None, passed_over: list[Skip
             if number % stride == 0 and stride >= 3:
                 held.clear()
             frame = reader.retrieve()
+            if reader.damaged:
+                held.clear()
+                continue
             if frame is None:
                 continue
             held.append((reader.seconds, frame))

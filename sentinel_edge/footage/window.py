@@ -85,6 +85,7 @@ class Window:
         expected: Samples there would have been had everything been readable.
         skipped: What was passed over, and why.
         made_by: By the same names, SHA-256 of the model that made the records; empty for none.
+        damaged: How many of its samples were made up, in part, for what was lost of a stream.
     """
 
     records: Mapping[str, NDArray[Any]]
@@ -95,6 +96,7 @@ class Window:
     expected: float
     skipped: tuple[Skipped, ...]
     made_by: Mapping[str, str]
+    damaged: int = 0
 
     def __len__(self) -> int:
         return len(self.origins)
@@ -127,6 +129,7 @@ class Window:
             unreadable=self.unreadable * share,
             expected=self.expected * share,
             skipped=(),
+            damaged=round(self.damaged * share),
         )
 
 
@@ -147,6 +150,7 @@ def join(windows: Sequence[Window]) -> Window:
         unreadable=sum(window.unreadable for window in windows),
         expected=sum(window.expected for window in windows),
         skipped=tuple(entry for window in windows for entry in window.skipped),
+        damaged=sum(window.damaged for window in windows),
     )
 
 
@@ -165,6 +169,7 @@ def read_window(
     *,
     mask: Mask | None = None,
     limit: int = WINDOW_LIMIT,
+    with_damaged: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Window:
     """Sample and record clips.
@@ -175,6 +180,8 @@ def read_window(
         fps: Samples a second of video; images of a folder are all sampled.
         mask: What of the picture is left out.
         limit: Frames to keep.
+        with_damaged: Whether frames that were made up for what was lost of a stream are recorded: to be judged, never
+            to be learned.
         progress: Called with the number of frames recorded so far.
 
     Raises:
@@ -188,7 +195,7 @@ def read_window(
     def successors(index: int) -> int:
         return max((one.successors for one in recorders if one.asked(index, kept.stride)), default=0)
 
-    reader = SampleReader(clips, fps, wanted=kept.wants, successors=successors)
+    reader = SampleReader(clips, fps, wanted=kept.wants, successors=successors, with_damaged=with_damaged)
     samples = ((sample.index, sample) for sample in reader)
     for count, (index, recorded) in enumerate(record(samples, recorders, mask, asked), start=1):
         kept.add(index, recorded)
@@ -203,6 +210,7 @@ def read_window(
         expected=expected,
         skipped=tuple(reader.skipped),
         made_by={recorder.name: recorder.made_by for recorder in recorders},
+        damaged=sum(index % kept.stride == 0 for index in reader.damaged) * kept.stride if with_damaged else 0,
     )
 
 

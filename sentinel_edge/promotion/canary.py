@@ -20,7 +20,9 @@ import numpy as np
 
 from sentinel_edge.errors import SentinelError, one_line
 from sentinel_edge.footage.clips import Clip, Skipped, find_footage
-from sentinel_edge.footage.decoding import Unreadable, VideoReader
+from sentinel_edge.footage.clock import paces
+from sentinel_edge.footage.decoding import Unreadable
+from sentinel_edge.footage.packets import frame_times
 from sentinel_edge.footage.triplets import Triplet, read_triplets
 from sentinel_edge.promotion.canary_state import (
     Block,
@@ -312,11 +314,11 @@ def _blocks_of(
 
 
 def _spacing(clip: Clip) -> float:
-    """Seconds from one of a clip's triplets to the next, one a frame."""
+    """Seconds from one of a clip's triplets to the next, one a frame, for most of the clip."""
     try:
-        with VideoReader(clip.path) as reader:
-            return 1 / reader.fps
-    except Unreadable:  # said when it is read
+        times, nominal = frame_times(clip.path)
+        return 1 / max(paces(times, nominal), key=lambda pace: pace.frames).rate
+    except (Unreadable, ValueError):  # said when it is read
         return 0.0
 
 

@@ -23,7 +23,8 @@ from sentinel_edge import assets
 from sentinel_edge.errors import SentinelError, one_line
 from sentinel_edge.footage.clips import find_footage
 from sentinel_edge.footage.decoding import VideoReader
-from sentinel_edge.footage.lossless import LosslessVideo
+from sentinel_edge.footage.lossless import LosslessVideo, lossless_suffix
+from sentinel_edge.footage.packets import even_rate
 from sentinel_edge.promotion.registry import Registry
 from sentinel_edge.storage.files import save
 
@@ -250,14 +251,15 @@ def divide(source: Path, folder: Path) -> tuple[Path, Path]:
     for position, clip in enumerate(clips):
         with VideoReader(clip.path) as reader:
             frames = sum(1 for _ in reader)
-        name = f"{position:04d}.avi"
+        rate = even_rate(clip.path)
+        name = f"{position:04d}{lossless_suffix(rate)}"
         with (
             VideoReader(clip.path) as reader,
-            LosslessVideo(new / name, reader.fps) as first,
-            LosslessVideo(canary / name, reader.fps) as last,
+            LosslessVideo(new / name, rate) as first,
+            LosslessVideo(canary / name, rate) as last,
         ):
-            for number, (_, frame) in enumerate(reader):
-                (first if number < frames * (1.0 - CANARY_SHARE) else last).write(frame)
+            for number, (seconds, frame) in enumerate(reader):
+                (first if number < frames * (1.0 - CANARY_SHARE) else last).write(frame, seconds)
     return new, canary
 
 

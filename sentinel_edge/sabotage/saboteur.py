@@ -1,10 +1,11 @@
 """Writes footage again as a failing camera would have recorded it.
 
-Pictures become PNG files of the same relative names; a video becomes an AVI whose every frame is a PNG. Both
+Pictures become PNG files of the same relative names; a video becomes one whose every frame is a PNG. Both
 give back exactly the pixels that went in, so whatever differs between a sabotaged and a clean copy is the
 sabotage alone; severity 0 makes the clean copy, through the same writer.
 
-A video keeps its nominal frame rate; irregular time stamps become regular. One frame is in memory at a time.
+A video keeps its times: an AVI its frame rate, a QuickTime file the time of each frame where they are not evenly
+spaced. One frame is in memory at a time.
 """
 
 import sys
@@ -17,8 +18,10 @@ from pathlib import Path
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Clip, Skipped, find_footage
+from sentinel_edge.footage.clock import UNKNOWN_RATE
 from sentinel_edge.footage.decoding import Unreadable, VideoReader, read_image
-from sentinel_edge.footage.lossless import LosslessVideo, encode_png
+from sentinel_edge.footage.lossless import LosslessVideo, encode_png, lossless_suffix
+from sentinel_edge.footage.packets import even_rate
 from sentinel_edge.sabotage.corruptions import Failure, Frame
 from sentinel_edge.storage.files import staged_folder
 
@@ -67,11 +70,12 @@ def sabotage(
     root = source if source.is_dir() else source.parent
     shown = sys.stderr.isatty() if progress is None else progress
     with staged_folder(output, source) as staging:
-        targets = {path: staging / target for path, target in _targets(footage.clips, root).items()}
+        rates = {clip.path: _even_rate(clip.path) for clip in footage.clips if clip.is_video}
+        targets = {path: staging / target for path, target in _targets(footage.clips, root, rates).items()}
         tally = _Tally(f"{kind} {severity}", len(footage.clips), shown, list(footage.ignored))
         try:
             for clip in footage.clips:
-                _sabotage_clip(clip, failure, targets, tally)
+                _sabotage_clip(clip, failure, targets, rates, tally)
         finally:
             tally.clear_line()
         if not tally.frames:
@@ -112,11 +116,20 @@ class _Tally:
             sys.stderr.flush()
 
 
-def _sabotage_clip(clip: Clip, failure: Failure, targets: dict[Path, Path], tally: _Tally) -> None:
+def _even_rate(path: Path) -> float | None:
+    try:
+        return even_rate(path)
+    except Unreadable:  # said when it is read
+        return UNKNOWN_RATE
+
+
+def _sabotage_clip(
+    clip: Clip, failure: Failure, targets: dict[Path, Path], rates: dict[Path, float | None], tally: _Tally
+) -> None:
     before = tally.frames
     try:
         if clip.is_video:
-            _sabotage_video(clip, failure, targets[clip.path], tally)
+            _sabotage_video(clip, failure, targets[clip.path], rates[clip.path], tally)
         else:
             _sabotage_pictures(clip, failure, targets, tally)
     except Unreadable as finding:
@@ -138,13 +151,13 @@ def _sabotage_pictures(clip: Clip, failure: Failure, targets: dict[Path, Path], 
         tally.add_frame()
 
 
-def _sabotage_video(clip: Clip, failure: Failure, target: Path, tally: _Tally) -> None:
+def _sabotage_video(clip: Clip, failure: Failure, target: Path, rate: float | None, tally: _Tally) -> None:
     length = _count_frames(clip.path) if failure.kind == Cause.FROZEN else 1
     corrupt = failure.on_clip(clip.name, length)
-    with VideoReader(clip.path) as reader, LosslessVideo(target, reader.fps) as video:
+    with VideoReader(clip.path) as reader, LosslessVideo(target, rate) as video:
         for frame in _decoded(clip, reader, tally.skipped):
             target.parent.mkdir(parents=True, exist_ok=True)
-            video.write(corrupt(frame))
+            video.write(corrupt(frame), reader.seconds)
             tally.add_frame()
 
 
@@ -159,9 +172,8 @@ def _decoded(clip: Clip, reader: VideoReader, skipped: list[Skipped]) -> Iterato
             any_decoded = True
             yield frame
     if not any_decoded:
-        raise Unreadable("no frame in it can be decoded")
-    if reader.shortfall:
-        skipped.append(Skipped(clip.name, reader.shortfall))
+        raise Unreadable(reader.undecodable)
+    skipped += [Skipped(clip.name, reason) for reason in (reader.shortfall, *reader.remarks) if reason]
 
 
 def _count_frames(path: Path) -> int:
@@ -170,14 +182,14 @@ def _count_frames(path: Path) -> int:
         return sum(1 for _ in iter(reader.advance, False))
 
 
-def _targets(clips: tuple[Clip, ...], root: Path) -> dict[Path, Path]:
+def _targets(clips: tuple[Clip, ...], root: Path, rates: dict[Path, float | None]) -> dict[Path, Path]:
     """Where each picture and video goes, relative to the output: its old place with the new suffix.
 
     Where two would get one name (`a.jpg` and `a.png`; `A.jpg` and `a.jpg` too, for file systems that do not
     tell them apart), all of their sort in that folder keep the old suffix as well: `a.jpg.png`, `a.png.png`.
     """
     suffixes = {path: ".png" for clip in clips for path in clip.files}
-    suffixes |= {clip.path: ".avi" for clip in clips if clip.is_video}
+    suffixes |= {path: lossless_suffix(rate) for path, rate in rates.items()}
     short = {path: path.with_suffix(suffix) for path, suffix in suffixes.items()}
     takers = Counter(str(target).casefold() for target in short.values())
     crowded = {(path.parent, suffixes[path]) for path, target in short.items() if takers[str(target).casefold()] > 1}

@@ -557,14 +557,19 @@ def test_a_webcams_pictures_are_cut_by_day_and_that_is_told_and_recorded(
         day, picture = divmod(31 - number, 8)
         cv2.imwrite(str(here / "webcam" / f"{number:02}_2023-06-{13 + day}T1{picture}_00_00.png"), shown[picture])
 
+    said: list[str] = []
+
     def built(*options: str) -> tuple[str, list[str]]:
         assert cli.run(["baseline", "--source", "webcam", "--output", "b.npz", *options]) == 0
-        facts = strict_json(capfd.readouterr().out)
+        out, err = capfd.readouterr()
+        said.append(err)
+        facts = strict_json(out)
         baseline = load_baseline(here / "b.npz")
         assert baseline.episode_rule == facts["episodes_by"]
         return str(facts["episodes_by"]), list(baseline.episodes.names)
 
     assert built() == ("day", ["2023-06-13", "2023-06-14", "2023-06-15", "2023-06-16"])
+    assert "webcam/00_2023-06-16T17_00_00.png read as 2023-06-16 17:00:00" in said[0], "and how names were read"
     assert built("--episode", "3") == ("count", ["webcam 1/3", "webcam 2/3", "webcam 3/3"])
     monkeypatch.setenv("SENTINEL_EPISODE", "hour")
     rule, hours = built()

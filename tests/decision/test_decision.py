@@ -49,7 +49,7 @@ def decided(
 def test_every_cause_has_a_remedy() -> None:
     assert set(REMEDIES) == set(Cause)
     faults = {"frozen", "occlusion", "camera_moved", "fog", "blur", "motion_blur", "noise", "compression"}
-    assert set(REPAIRED) == faults
+    assert set(REPAIRED) == faults | {"corrupted"}
     assert set(LEARNED) == {"scene_change", "performance"}
 
 

@@ -18,13 +18,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.excerpt.excerpt import MEGABYTE, PICTURES_A_SECOND, TRIPLET, take_excerpt
+from sentinel_edge.excerpt.excerpt import MEGABYTE, PICTURES_A_SECOND, take_excerpt
+from sentinel_edge.excerpt.material import TRIPLET
 from sentinel_edge.footage.clips import find_clips, natural_key
 from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.sabotage.corruptions import Frame
 from tests.command import complaint, run_cli, start_cli, strict_json
-from tests.conftest import INCOMING
+from tests.conftest import HARD_CLIPS, INCOMING, PAST
+from tests.material.clips import retimed
 
 pytestmark = pytest.mark.slow
 
@@ -385,3 +387,60 @@ def test_a_command_that_is_ended_leaves_nothing(tmp_path: Path, campus: list[Fra
     assert running.returncode == 128 + signal.SIGTERM
     assert "terminated" in complaint(stderr)
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+# Time that is not even.
+
+WITH_HOLE = [0.1 * index for index in range(250)] + [600.0 + 0.1 * index for index in range(250, 480)]
+FAST_THEN_SLOW = [0.04 * index for index in range(250)] + [10.0 + 0.5 * index for index in range(20)]
+
+
+def stretches(folder: Path) -> list[tuple[float, float, float]]:
+    """Of each stretch: when it begins in the source, and its shortest and longest step, in seconds."""
+    found = []
+    for path in files(folder):
+        steps = np.diff(frames(path)[0])
+        found.append((float(path.stem.rpartition("@")[2].removesuffix("s")), steps.min(), steps.max()))
+    return found
+
+
+def test_no_stretch_goes_across_a_hole(tmp_path: Path) -> None:
+    source = retimed(tmp_path / "day.mp4", PAST, WITH_HOLE)
+    excerpt = take_excerpt(source, tmp_path / "out", limit=source.stat().st_size - 1, seconds=8.0)
+    found = stretches(tmp_path / "out")
+    assert {start > 600 for start, _, _ in found} == {False, True}
+    assert all(step == pytest.approx(0.1, abs=2e-3) for _, *steps in found for step in steps)
+    assert excerpt.share <= 1.0
+    assert excerpt.seconds < 48.1, "the hole is no footage"
+    assert {path.suffix for path in files(tmp_path / "out")} == {".mp4"}, "cut, not written again"
+
+
+def test_each_stretch_goes_at_the_rate_its_frames_have_there(tmp_path: Path) -> None:
+    source = retimed(tmp_path / "day.mp4", PAST, FAST_THEN_SLOW)
+    excerpt = take_excerpt(source, tmp_path / "out", limit=source.stat().st_size - 1, seconds=8.0)
+    found = stretches(tmp_path / "out")
+    for start, shortest, longest in found:
+        expected = 0.04 if start < 10 else 0.5
+        assert [shortest, longest] == pytest.approx([expected] * 2, abs=2e-3)
+    assert {start < 10 for start, _, _ in found} == {False, True}
+    assert excerpt.seconds == pytest.approx(sum(frames(path)[0][-1] for path in files(tmp_path / "out")), rel=0.2)
+
+
+def test_a_stretch_that_is_written_again_keeps_the_times_of_frames_that_were_dropped_around(
+    tmp_path: Path, campus: list[Frame]
+) -> None:
+    source = tmp_path / "day.mov"
+    with LosslessVideo(source, None) as video:
+        for index in range(60):
+            if index % 7:
+                video.write(campus[index], 0.1 * index)
+    take_excerpt(source, tmp_path / "out", limit=source.stat().st_size * 2 // 3)
+    for path in files(tmp_path / "out"):
+        assert set(np.diff(frames(path)[0]).round(3)) == {0.1, 0.2}
+
+
+def test_a_stream_that_begins_in_the_middle_is_cut_from_its_first_key_frame_on(tmp_path: Path) -> None:
+    source = HARD_CLIPS / "delivered" / "midgop.ts"
+    excerpt = take_excerpt(source, tmp_path / "out", limit=17_600)
+    assert excerpt.files
+    assert all(np.std(picture) > 20 for path in files(tmp_path / "out") for picture in frames(path)[1])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel_edge.footage.dates import EPOCH_SECONDS, capture_times, time_of
+from sentinel_edge.footage.dates import EPOCH_SECONDS, capture_times, how_read, time_of
 
 TIMES = st.datetimes(datetime(1990, 1, 1), datetime(2089, 12, 31))
 
@@ -41,6 +41,20 @@ TIMES = st.datetimes(datetime(1990, 1, 1), datetime(2089, 12, 31))
         ("1686625906.00433.jpg", "2023-06-13 03:11:46"),
         ("20140509-000500-001000_192.168.1.11-CH2.mp4@12.40s", "2014-05-09 00:05:12.400000"),
         ("2023-06-13/03.11.46-03.12.10[M][0@0][0].mp4@0.00s", "2023-06-13 03:11:46"),
+        ("2023-06-13/03/front/11.46.mp4@2.00s", "2023-06-13 03:11:48"),
+        ("2023/06/13/03/11-46.jpg", "2023-06-13 03:11:46"),
+        ("2023-06-13/03/front/46.11.mp4", "2023-06-13 03:46:11"),
+        ("2023-06-13 03.11.46 PM.jpg", "2023-06-13 15:11:46"),
+        ("2023-06-13_03-11-46AM.jpg", "2023-06-13 03:11:46"),
+        ("2023-06-13/12-11-46 AM.jpg", "2023-06-13 00:11:46"),
+        ("20230613_121146pm.jpg", "2023-06-13 12:11:46"),
+        ("Screenshot 2023-06-13 at 3.11.46\u202fPM.png", "2023-06-13 15:11:46"),
+        ("G4 Doorbell 6-13-2023, 3.11.46 PM - 6-13-2023, 3.12.46 PM.mp4@0.00s", "2023-06-13 15:11:46"),
+        ("1486000000123_1486000002123_12345.mp4", "2017-02-02 01:46:40"),
+        ("front-1686625906.123456-abc.jpg", "2023-06-13 03:11:46"),
+        ("2023061303/11M46S_1686625906.mp4", "2023-06-13 03:11:46"),
+        ("record/2023Y06M13D03H/11M46S00.mp4", "2023-06-13 03:11:46"),
+        ("2023Y06M13D03H/E1_11M46S60.mp4", "2023-06-13 03:11:46"),
     ],
 )
 def test_the_time_is_read_from_the_names_cameras_give(origin: str, time: str) -> None:
@@ -74,6 +88,9 @@ def test_the_time_is_read_from_the_names_cameras_give(origin: str, time: str) ->
         "0000000123.png",
         "4k-1920x1080.jpg",
         "campus.mp4@12.40s",
+        "1970-01-01T00_00_12.jpg",
+        "0613_031146.jpg",
+        "2023-06-13_15-00-00 PM.jpg",
         "",
     ],
 )
@@ -128,3 +145,26 @@ def test_a_counter_beside_whole_stamps_takes_nothing_from_them() -> None:
         None,
         None,
     ]
+
+
+def test_two_numbers_below_an_hour_are_minute_and_second_unless_they_may_as_well_be_the_time_of_day() -> None:
+    """Frigate's layout, and a camera of the number 01 whose pictures tell hour and minute."""
+    hours = [f"2023-06-13/{hour:02}/front/{minute:02}.07.mp4@0.0s" for hour in range(4) for minute in (0, 10, 50)]
+    assert [str(time) for time in capture_times(hours)][2:4] == ["2023-06-13 00:50:07", "2023-06-13 01:00:07"]
+    camera = [f"2023-06-13/01/{hour:02}-{minute:02}.jpg" for hour in range(24) for minute in (0, 30)]
+    assert set(capture_times(camera)) == {None}
+
+
+def test_a_serial_number_in_every_name_is_no_time() -> None:
+    assert set(capture_times([f"cam_1234567890_{number:04}.jpg" for number in range(4)])) == {None}
+    assert None not in capture_times(["cam_1234567890.mp4@0.00s", "cam_1234567890.mp4@4.00s"])
+
+
+def test_how_names_were_read_is_told_with_an_example_of_each() -> None:
+    names = ["2023-06-13/03/front/11.46.mp4", "1970-01-01T00_00_12.jpg", "1970-01-01T00_00_13.jpg"]
+    assert how_read(names) == (
+        "2023-06-13/03/front/11.46.mp4 read as 2023-06-13 03:11:46",
+        "2 of 3 names tell no time (1970-01-01T00_00_12.jpg: the clock was reset)",
+    )
+    assert how_read(["a/0613_031146.jpg"])[1].endswith("(a/0613_031146.jpg: no year)")
+    assert how_read(["frame_1.jpg"]) == ("", "")

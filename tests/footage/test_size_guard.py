@@ -142,7 +142,8 @@ def test_a_video_that_does_not_change_is_read_as_ever(path: Path, monkeypatch: p
 def test_what_follows_a_change_counts_as_unreadable_whatever_the_container_promises(name: str) -> None:
     reader = SampleReader(find_clips(HARD_CLIPS / "resized" / name), 10.0)
     assert len(list(reader)) == RESIZED[name]
-    assert [(entry.name, "from 96x64 to 60x44" in entry.reason) for entry in reader.skipped] == [(name, True)]
+    told = [entry for entry in reader.skipped if "tells no times" not in entry.reason]
+    assert [(entry.name, "from 96x64 to 60x44" in entry.reason) for entry in told] == [(name, True)]
     lost, expected = reader.unreadable()
     assert lost / expected == pytest.approx(0.5, abs=0.11)
 

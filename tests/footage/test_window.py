@@ -47,7 +47,7 @@ def numbers(window: Window) -> list[int]:
 
 
 def test_every_field_is_of_each_frame_or_of_the_whole() -> None:
-    whole = {"samples", "stride", "unreadable", "expected", "skipped", "made_by"}
+    whole = {"samples", "stride", "unreadable", "expected", "skipped", "made_by", "damaged"}
     assert {field.name for field in fields(Window)} == whole | {"records", "origins"}
 
 

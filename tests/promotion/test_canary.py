@@ -20,13 +20,15 @@ import numpy as np
 import pytest
 
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.footage.clips import Clip
+from sentinel_edge.promotion import canary
 from sentinel_edge.promotion.canary import RESULT, Canary, CanaryOptions, Ending, run_canary, serves
 from sentinel_edge.promotion.canary_state import Settings, load_state, save_state
 from sentinel_edge.promotion.paired import Plan
 from sentinel_edge.promotion.registry import Registry
 from tests.command import ROOT, assert_one_line, clean_environment, complaint, run_cli, start_cli, strict_json
 from tests.conftest import INCOMING
-from tests.material.clips import stretch, write_clip
+from tests.material.clips import stretch, timed, write_clip
 from tests.material.interpolators import KINDS, slow_graph, tiny_card, tiny_graph
 
 BLOCK = 1.0
@@ -427,3 +429,11 @@ def test_a_state_that_cannot_be_written_is_found_out_before_the_work(tmp_path: P
         run_canary(made)
     assert time.monotonic() - begun < SOON
     assert [path.name for path in made.output.iterdir()] == [RESULT]
+
+
+def test_a_block_is_as_long_as_the_frames_time_stamps_ask_for_whatever_the_header_says(tmp_path: Path) -> None:
+    """Ten frames a second with a hole of ten minutes: by its mean rate a triplet would come every two seconds."""
+    times = [0.1 * index for index in range(150)] + [600.0 + 0.1 * index for index in range(150)]
+    assert canary._spacing(Clip(timed(tmp_path / "day.mov", times), "day.mov")) == pytest.approx(0.1, rel=0.01)
+    (tmp_path / "broken.mp4").write_bytes(b"not a video")
+    assert canary._spacing(Clip(tmp_path / "broken.mp4", "broken.mp4")) == 0.0

@@ -17,6 +17,7 @@ from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.promotion import healing
 from tests.conftest import INCOMING
+from tests.material.clips import timed
 
 
 def frames(path: Path) -> list[NDArray[np.uint8]]:
@@ -42,6 +43,16 @@ def test_one_clip_is_cut_in_time_without_loss(clip: Path, tmp_path: Path) -> Non
     assert all(np.array_equal(one, other) for one, other in zip(together, frames(clip), strict=True))
     with VideoReader(first) as reader:
         assert reader.fps == pytest.approx(10.0)
+
+
+def test_a_clip_whose_frames_are_not_evenly_spaced_is_cut_with_its_times(tmp_path: Path) -> None:
+    times = [0.5 * index for index in range(20)] + [10.0 + 0.04 * index for index in range(20)]
+    new, canary = healing.divide(timed(tmp_path / "day.mov", times), tmp_path / "parts")
+    found = []
+    for path in (*new.iterdir(), *canary.iterdir()):
+        with VideoReader(path) as reader:
+            found.append([seconds for seconds, _ in reader])
+    assert found == [pytest.approx(times[:30]), pytest.approx([one - times[30] for one in times[30:]])]
 
 
 def test_many_clips_are_divided_whole_and_in_order(clip: Path, tmp_path: Path) -> None:

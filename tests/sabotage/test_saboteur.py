@@ -407,3 +407,24 @@ def test_a_lossless_video_without_frames_is_no_file(tmp_path: Path) -> None:
     with LosslessVideo(tmp_path / "none.avi", 10):
         pass
     assert not (tmp_path / "none.avi").exists()
+
+
+def test_a_video_whose_frames_are_not_evenly_spaced_keeps_their_times(tmp_path: Path, campus: list[Frame]) -> None:
+    times = [0.0, 0.5, 1.0, 1.04, 1.08, 1.12, 1.16, 601.16, 601.2, 601.24, 601.28, 601.32]
+    (tmp_path / "in").mkdir()
+    with LosslessVideo(tmp_path / "in" / "day.mov", None) as video:
+        for frame, seconds in zip(campus, times, strict=True):
+            video.write(frame, seconds)
+    found = sabotage(tmp_path / "in", Cause.NOISE, 0, tmp_path / "out")
+    with VideoReader(tmp_path / "out" / "day.mov") as reader:
+        copied = [(seconds, frame) for seconds, frame in reader]
+    assert [seconds for seconds, _ in copied] == pytest.approx(times, abs=1e-3)
+    assert same([frame for _, frame in copied], campus)
+    assert "a hole of 600.0 s" in found.skipped[0].reason
+
+
+def test_a_header_that_says_600_frames_a_second_is_not_believed(tmp_path: Path, campus: list[Frame]) -> None:
+    write_video(tmp_path / "in" / "day.avi", campus, 600.0)
+    sabotage(tmp_path / "in", Cause.NOISE, 0, tmp_path / "out")
+    with VideoReader(tmp_path / "out" / "day.avi") as reader:
+        assert [seconds for seconds, _ in reader] == pytest.approx([0.04 * index for index in range(12)])

@@ -15,7 +15,8 @@ from sentinel_edge.cli.commands import shared
 from sentinel_edge.cli.option import flag, number, option, path, refused, typed_option, whole
 from sentinel_edge.cli.terminal import Progress, complain, list_skipped, tell_facts
 from sentinel_edge.errors import UsageError, one_line
-from sentinel_edge.footage.clips import Skipped
+from sentinel_edge.footage.clips import Skipped, find_footage
+from sentinel_edge.footage.dates import how_read
 from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.gates.protocol import MIN_EPISODES
 from sentinel_edge.promotion.watched import Watched
@@ -121,11 +122,19 @@ class Learn(Command):
         baseline, skipped = self._learned()
         api.save_baseline(baseline, self.output)
         list_skipped(skipped)
+        for line in filter(None, self._names_read(baseline)):
+            complain(line)
         for weakness in baseline.weaknesses:
             complain(weakness)
         if self.sensitivity and not baseline.sensitivity:
             complain("sensitivity cannot be measured: every episode fails as it is, without its own in the baseline")
         return tell_facts(_facts(baseline, self.output, skipped))
+
+    def _names_read(self, baseline: Baseline) -> tuple[str, str]:
+        """How names were read, where episodes were cut by the clock, and what kept them from being read."""
+        footage = find_footage(self.source)
+        read, unread = how_read([f"{footage.name}/{name}" for clip in footage.clips for name in clip.names])
+        return (read if baseline.episode_rule.startswith((By.DAY, By.HOUR)) else "", unread)
 
     def _learned(self) -> tuple[Baseline, Sequence[Skipped]]:
         skipped: list[Skipped] = []
