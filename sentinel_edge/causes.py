@@ -47,7 +47,7 @@ REMEDIES: Mapping[Cause, Remedy] = {
     Cause.FROZEN: Remedy.REPAIR,
     Cause.COMPRESSION: Remedy.REPAIR,
     Cause.COLOR_CAST: Remedy.LOOK,
-    Cause.FOG: Remedy.REPAIR,
+    Cause.FOG: Remedy.LOOK,
     Cause.CORRUPTED: Remedy.REPAIR,
     Cause.SCENE_CHANGE: Remedy.LEARN,
     Cause.PERFORMANCE: Remedy.LEARN,

@@ -6,6 +6,7 @@ the picture unlike itself everywhere. What is left of a measure after that, in t
 its own cause. Explaining is done in doublings, where one thing's share of another is a difference.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,10 +22,11 @@ from sentinel_edge.gates.quality.soundness import (
     changed_in_part,
     doubt,
     elsewhere,
+    on_the_glass,
+    stands,
     tolerances_of,
     under_way,
 )
-from sentinel_edge.gates.quality.travel import TRAVELS
 from sentinel_edge.gates.quality.words import READINGS, number, told
 from sentinel_edge.verdict.verdict import CauseFound
 
@@ -103,7 +105,7 @@ def _strengths(assessment: Assessment, known: KnownQuality) -> dict[Cause, float
     frozen = {Cause.FROZEN: deviation["frozen"]}
     moved = deviation["moved"] >= CLEAR
     # Of a camera that is known to be under way medians show no scene to recognise.
-    placed = known.travel <= TRAVELS
+    placed = stands(known)
     strange = placed and elsewhere(assessment, known)
     if under_way(assessment, known) and (faults := _without_a_place(assessment)):
         return faults | frozen
@@ -121,6 +123,9 @@ def _strengths(assessment: Assessment, known: KnownQuality) -> dict[Cause, float
     everywhere = {
         cause: strength * max(0.0, 1.0 - hidden / (2 * HIDDEN_SHARE)) for cause, strength in everywhere.items()
     }
+    if on_the_glass(assessment, known):
+        # What is taken for noise stays where it is.
+        everywhere[Cause.OCCLUSION] = everywhere.pop(Cause.NOISE)
     # Something darker than all the scene, too, where the scene itself is no darker.
     cover = max(deviation["covered"], deviation["unlike"], -deviation["black"])
     return (
@@ -130,18 +135,23 @@ def _strengths(assessment: Assessment, known: KnownQuality) -> dict[Cause, float
             Cause.COLOR_CAST: _colour(assessment, known, veil),
             Cause.CAMERA_MOVED: deviation["moved"],
             # An object hides a part and leaves the rest as it was: what changed everywhere shows in parts as well.
-            **({} if moved else _in_part(assessment, max(hidden / HIDDEN_SHARE, cover - max(everywhere.values())))),
         }
+        | (
+            {}
+            if moved
+            else _in_part(assessment, everywhere, max(hidden / HIDDEN_SHARE, cover - max(everywhere.values())))
+        )
     )
 
 
-def _in_part(assessment: Assessment, strength: float) -> dict[Cause, float]:
+def _in_part(assessment: Assessment, everywhere: Mapping[Cause, float], strength: float) -> dict[Cause, float]:
     """What a change of some places is of: a cover takes their lasting edges and brings nothing sharp in their place."""
     lens = assessment.lens
     if lens is None:
         return {Cause.OCCLUSION: strength}
     covers = lens.hidden.sum() >= max(MIN_HIDDEN, lens.gone.sum() / 2) or lens.shows < FEW_EDGES
-    return {Cause.OCCLUSION if covers else Cause.SCENE_CHANGE: strength}
+    cause = Cause.OCCLUSION if covers else Cause.SCENE_CHANGE
+    return {cause: max(strength, everywhere.get(cause, 0.0))}
 
 
 def _without_a_place(assessment: Assessment) -> dict[Cause, float]:
@@ -227,14 +237,15 @@ def _detail(assessment: Assessment, known: KnownQuality) -> dict[Cause, float]:
     if lost > 0.0:
         # Where a scene has too little detail to lose, the grid of its own encoder shows that it was smoothed.
         lost = max(lost, _part(assessment, "blocks", -change["blocks"]))
+    softer = -assessment.deviations["sharp"]
+    if assessment.lens:
+        # Light, haze and an emptied place take fine and coarse alike; a lens or an encoder takes what is fine.
+        lost = 0.0 if softer < CLEAR / 2 else max(lost, softer)
     found = {Cause.COMPRESSION: _part(assessment, "blocks", grid)}
     if not grows:
         # A lens takes most where there is most; an encoder takes what is faint and keeps what is strong.
         found[Cause.COMPRESSION] = max(lost, found[Cause.COMPRESSION])
     else:
-        softer = -assessment.deviations["sharp"]
-        # Light, haze and an emptied place take fine and coarse alike, a lens takes what is fine.
-        lost = 0.0 if softer < CLEAR / 2 and assessment.lens else max(lost, softer)
         found[Cause.MOTION_BLUR if _smear(assessment, known).uneven > UNEVEN else Cause.BLUR] = lost
     return found
 

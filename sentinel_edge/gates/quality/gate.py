@@ -192,7 +192,7 @@ class QualityNormal(Normal):
         ]
         if self.known.lens is None:
             found.append(
-                "it was made before lens and world were told apart, so that every change asks for a look; build it again"
+                "it was made before lens and world were told apart: every change asks for a look; build it again"
             )
         still = float(self.known.conditions["still_share"].max())
         if still > STILL_SHARE:

@@ -18,6 +18,7 @@ from sentinel_edge.gates.quality.condition import BLOCKS, Conditions, Views, com
 from sentinel_edge.gates.quality.signals import (
     BANDS,
     BLOCK_COLUMNS,
+    FINE_OF_NOISE,
     SCENE_COLUMNS,
     SCENE_ROWS,
     FrameSignals,
@@ -41,6 +42,8 @@ SMOOTH = 1.0
 """Doublings of fine detail by which a block has less than before where nothing sharp took the place of its edges."""
 SOFTER, FRESHER = 0.1, 0.004
 """How much less sharpness, in doublings, and how many new edges, as a share of the picture, a person would just see."""
+NOISY = 0.7
+"""Share of the fine detail that may be noise for a picture to tell how sharp it is."""
 LIKE_IT = 3
 """A window is held against the third of the conditions that are most like it, and no fewer than so many."""
 LOOKED_AT = 48
@@ -209,9 +212,17 @@ def _like(view: Views, views: Views) -> NDArray[np.intp]:
 def _sharper(view: Views, one: np.void, views: Views, conditions: Conditions) -> float:
     """Doublings by which a condition is sharper than those most like it: the median block of the detailed half."""
     like = conditions[_like(view, views)]
+    if float(np.median(_noise_share(like))) > NOISY:
+        return 0.0  # what is fine in them is noise
     change = one["sharp"].astype(np.float64) - np.median(like["sharp"].astype(np.float64), axis=0)
     detail = np.median(like["fine"].astype(np.float64), axis=0)
     return float(np.median(change[detail >= np.median(detail)]))
+
+
+def _noise_share(conditions: Conditions) -> NDArray[np.float64]:
+    """How much of the fine detail noise alone would make, of each condition."""
+    fine = np.median(conditions["fine"].astype(np.float64).reshape(len(conditions), -1), axis=1)
+    return np.asarray(FINE_OF_NOISE * conditions["noise"] / np.maximum(fine, 1e-6))
 
 
 def _found_again(edges: Edges, lasting: Edges) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:

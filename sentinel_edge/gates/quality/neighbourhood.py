@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sentinel_edge.gates.quality.condition import FLOOR, WHOLE, Measures, Views, compare, resemblance
 
-ENOUGH = 4
+ENOUGH = 3
 """Episodes like a condition from which these alone say how much it varies."""
 FEW = 3
 """Fewer than so many, where the baseline has them, and it may vary by more than was seen."""

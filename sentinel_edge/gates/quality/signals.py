@@ -67,7 +67,7 @@ _NOISE_FILTER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _NOISE_GAIN = 6.0 * 0.6745
 """What the filter makes of white noise of deviation 1: 6; the median of its absolute value is 0.6745 of that."""
 _GRID = 8
-_FINE_OF_NOISE = 3.0
+FINE_OF_NOISE = 3.0
 """What a Laplacian makes of white noise of deviation 1: 3.6 on average; less, for what is taken for noise is texture
 too."""
 _SOME_FINE, _SOME_EDGES = 0.5, 4.0
@@ -108,7 +108,7 @@ def measure(frame: NDArray[np.uint8], successor: NDArray[np.uint8] | None = None
 
 def without_noise(fine: NDArray[np.float64], noise: NDArray[np.float64] | float) -> NDArray[np.float64]:
     """Fine detail beyond what noise makes of it, grey levels."""
-    return np.asarray(np.sqrt(np.maximum(0.0, np.square(fine) - np.square(_FINE_OF_NOISE * noise))))
+    return np.asarray(np.sqrt(np.maximum(0.0, np.square(fine) - np.square(FINE_OF_NOISE * noise))))
 
 
 def sharpness(signals: FrameSignals) -> NDArray[np.float64]:

@@ -39,10 +39,12 @@ def doubt(assessment: Assessment, known: KnownQuality) -> str | None:
 
 def _doubts(assessment: Assessment, known: KnownQuality) -> Iterator[str]:
     lens = assessment.lens
-    if under_way(assessment, known) or known.travel > TRAVELS:
+    if under_way(assessment, known):
         return
     if lens is None or known.lens is None:
         yield "the baseline was made before lens and world were told apart; build it again"
+        return
+    if not stands(known):
         return
     if elsewhere(assessment, known):
         kept = number(100.0 * max(0.0, lens.kept))
@@ -76,9 +78,22 @@ def elsewhere(assessment: Assessment, known: KnownQuality) -> bool:
     return lens.kept < min(STRANGE, known.lens.usual - FAR_BELOW)
 
 
+def stands(known: KnownQuality) -> bool:
+    """Whether a camera is known to stand: its edges last, whatever large vehicles pass before it."""
+    return known.travel <= TRAVELS if known.lens is None else known.lens.usual >= STRANGE or known.travel <= TRAVELS
+
+
 def under_way(assessment: Assessment, known: KnownQuality) -> bool:
     """Whether a camera that is known as fixed is panned, patrols or rides: what it shows is normal of another kind."""
     return assessment.travel > TRAVELS and known.travel < STAYS
+
+
+def on_the_glass(assessment: Assessment, known: KnownQuality) -> bool:
+    """Whether something sharp lies over a scene that is still there: drops, dirt, cracks."""
+    lens = assessment.lens
+    if lens is None or known.lens is None:
+        return False
+    return lens.fresh > known.lens.fresh and lens.sharper > known.lens.finer and lens.kept > known.lens.usual / 2
 
 
 def changed_in_part(assessment: Assessment, known: KnownQuality) -> NDArray[np.bool_]:
