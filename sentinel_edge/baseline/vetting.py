@@ -33,6 +33,11 @@ class Finding:
         """The causes that are not to be learned: a fault of the camera, or what may be one."""
         return tuple(cause for cause in self.judgement.causes if REMEDIES[cause.kind] is not Remedy.LEARN)
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """For programs."""
+        return {"status": self.judgement.status, "causes": [cause.kind for cause in self.judgement.causes]}
+
     def __str__(self) -> str:
         """One line for a person."""
         judged = self.judgement
