@@ -69,7 +69,13 @@ def test_clips_by_name_are_episodes() -> None:
 
 def test_a_baseline_grows_by_frames() -> None:
     known = se.load_baseline(GOLDEN)
-    grown = se.extend_baseline(known, frames(INCOMING))
+    with pytest.raises(se.SentinelError, match="nothing was learned: the new footage shows occlusion"):
+        se.extend_baseline(known, frames(INCOMING))  # four seconds of passers-by
+    with pytest.raises(se.SentinelError, match="accept is 'dust'; expected causes of noise, "):
+        se.extend_baseline(known, frames(INCOMING), accept="dust")
+    found: list[str] = []
+    grown = se.extend_baseline(known, frames(INCOMING), accept=["occlusion"], found=lambda one: found.append(one.name))
+    assert found[0] == "frames 1/8"
     assert len(grown.episodes) > len(known.episodes) == 12
 
 

@@ -216,8 +216,9 @@ def _anchors(baseline: Baseline, findings: Sequence[Finding], added: int) -> Anc
         since=baseline.created_at,
     )
     normal, positions = dict(known.normal), list(known.positions)
+    whole = any(finding.faults for finding in findings[added:])
     for number, finding in enumerate(findings[:added]):
-        if finding.faults:
+        if finding.faults or whole:
             positions.append(len(baseline.episodes) + number)
             normal = {name: one.vouched(finding.window) for name, one in normal.items()}
     founding, later = positions[:FOUNDING], positions[FOUNDING:]

@@ -33,6 +33,11 @@ class Finding:
         """The causes that are not to be learned: a fault of the camera, or what may be one."""
         return tuple(cause for cause in self.judgement.causes if REMEDIES[cause.kind] is not Remedy.LEARN)
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """For programs."""
+        return {"status": self.judgement.status, "causes": [cause.kind for cause in self.judgement.causes]}
+
     def __str__(self) -> str:
         """One line for a person."""
         judged = self.judgement
@@ -43,10 +48,10 @@ class Finding:
 
 def vet(baseline: Baseline, added: Sequence[Piece]) -> list[Finding]:
     """Judge new episodes by what is known, each, and where there are several all of them as one window."""
-    windows = {piece.name: piece.window for piece in added}
+    windows = [(piece.name, piece.window) for piece in added]
     if len(added) > 1:
-        windows[TOGETHER] = join([piece.window for piece in added])
-    return [Finding(name, window, judge(window, baseline)) for name, window in windows.items()]
+        windows.append((TOGETHER, join([piece.window for piece in added])))
+    return [Finding(name, window, judge(window, baseline)) for name, window in windows]
 
 
 def require_sound(findings: Sequence[Finding], accepted: Collection[Cause]) -> None:

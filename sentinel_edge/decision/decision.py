@@ -181,7 +181,7 @@ def _told(fault: Cause, camera: str) -> tuple[str, str]:
         return f"{which} needs repair: {fault}", f"{fault} is a fault of the camera"
     if fault is Cause.UNKNOWN:
         return f"{which} needs a look: cause unknown", "nothing that can be named, so a person must look"
-    return f"{which} needs a look: {fault}", f"{fault} may be of the world or of the camera, so a person must look"
+    return f"{which} needs a look: {fault}", f"{fault} may be the world or the camera, so a person must look"
 
 
 def _retrain(

@@ -107,7 +107,7 @@ class _File:
 def read_history(path: Path) -> History:
     """Read a history; a missing file is an empty one, a damaged one is empty and says why."""
     try:
-        entries = read_document(path, _File).entries
+        entries = read_document(path, _File, exact=False).entries  # older ones tell of no camera
     except FileNotFoundError:
         return History()
     except OSError as error:

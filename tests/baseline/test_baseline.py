@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sentinel_edge.baseline.baseline import MAX_EPISODES, Baseline
+from sentinel_edge.baseline.baseline import MAX_ANCHORS, MAX_EPISODES, Baseline
 from sentinel_edge.baseline.file import load_baseline, save_baseline
 from sentinel_edge.baseline.learning import build_baseline
 from sentinel_edge.errors import SentinelError
@@ -25,14 +25,16 @@ from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.footage.mask import MAX_COLUMNS, MAX_ROWS, Mask
 from sentinel_edge.gates.embedding.calibration import SKETCH_POINTS
-from sentinel_edge.gates.protocol import Models
+from sentinel_edge.gates.protocol import Anchors, Models
+from sentinel_edge.gates.quality.anchors import ANCHOR_CONDITIONS
+from sentinel_edge.gates.quality.gate import QualityNormal
 from sentinel_edge.gates.quality.normal import MAX_CONDITIONS
 from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
 from sentinel_edge.networks.embedder import Embedder
 from tests.conftest import PAST
 from tests.gates.embedding.test_calibration import baseline_of
 from tests.material.simulation import Camera
-from tests.material.windows import embedding, performance, quality, with_known
+from tests.material.windows import QUALITY, embedding, performance, quality, window, with_known
 
 
 def arrays_of(baseline: Baseline) -> list[NDArray[Any]]:
@@ -282,9 +284,18 @@ def test_a_full_sized_baseline_of_incompressible_footage_stays_under_two_megabyt
     episodes = [rng.normal(size=(SKETCH_POINTS, 1280)).astype(np.float16) for _ in range(MAX_EPISODES)]
     baseline = baseline_of(episodes, [noisy_signals(rng, SKETCH_POINTS) for _ in episodes])
     assert len(quality(baseline).conditions) == MAX_CONDITIONS
+    anchor = baseline.normal[QUALITY].anchored()
+    assert isinstance(anchor, QualityNormal)
+    for _ in range(3):
+        noise = noisy_signals(rng, SKETCH_POINTS)
+        anchor = anchor.vouched(window(episodes[0], noise))
+    assert len(anchor.known.conditions) == ANCHOR_CONDITIONS
     path = tmp_path / "b.npz"
-    save_baseline(replace(baseline, mask=Mask(rng.integers(0, 2, (MAX_ROWS, MAX_COLUMNS)) > 0)), path)
-    assert 1_600_000 < path.stat().st_size <= 2_000_000
+    anchors = Anchors(tuple(range(MAX_ANCHORS)), {QUALITY: anchor}, "2026-06-30T12:00:00Z", "what drifted " * 10)
+    mask = Mask(rng.integers(0, 2, (MAX_ROWS, MAX_COLUMNS)) > 0)
+    save_baseline(replace(baseline, mask=mask, anchors=anchors), path)
+    assert 1_700_000 < path.stat().st_size <= 2_000_000
+    assert load_baseline(path).anchors is not None
 
 
 def test_the_same_footage_gives_the_same_bytes(

@@ -47,11 +47,18 @@ def test_everything_the_baseline_holds_is_told(golden: Baseline) -> None:
     assert line(text, "made") == golden.created_at
     assert golden.model in line(text, "model")
     assert line(text, "mask") == "none, all of the picture is looked at"
-    assert line(text, "windows") == "10 to 960 samples (of video 2 s to 3 min 12 s)"
+    assert line(text, "windows") == "8 to 960 samples (of video 1.6 s to 3 min 12 s)"
     normal = embedding(golden).calibration.null_scores_at(20)
     assert line(text, "normal score") == f"{np.median(normal):.2f}, at most {normal.max():.2f} (above 0.30 is FAIL)"
     assert line(text, "campus-past.mp4 12/12").split() == ["20", "frames", "20", "samples"]
     assert all(row.isprintable() and row == row.rstrip() and len(row) <= 120 for row in text.splitlines())
+
+
+def test_a_baseline_of_pictures_speaks_of_pictures(golden: Baseline) -> None:
+    told = describe(replace(golden, pictures=True))
+    assert line(as_text(told), "windows") == "8 to 960 pictures"
+    assert line(as_text(told), "rate") == "pictures, each of which is a sample"
+    assert (told.facts["shortest_window"], told.facts["shortest_window_s"]) == (8, None)
 
 
 def test_an_episode_without_its_like_is_marked_and_a_weakness(golden: Baseline) -> None:

@@ -3,6 +3,7 @@
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge import assets
-from sentinel_edge.baseline.baseline import Baseline
+from sentinel_edge.baseline.baseline import MAX_ANCHORS, Baseline
 from sentinel_edge.baseline.file import save_baseline
 from sentinel_edge.baseline.learning import build_baseline
 from sentinel_edge.footage.clips import Footage, find_footage
 from sentinel_edge.footage.mask import MAX_COLUMNS, MAX_ROWS, Mask
 from sentinel_edge.gates.embedding import gate
 from sentinel_edge.gates.embedding.calibration import SKETCH_POINTS, Calibration, calibrate
-from sentinel_edge.gates.protocol import Models
+from sentinel_edge.gates.protocol import Anchors, Models
 from sentinel_edge.gates.quality.learning import learn_quality
 from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
 from sentinel_edge.networks.embedder import Embedder
@@ -204,7 +205,9 @@ def _incompressible() -> Baseline:
         mask=Mask(random.integers(0, 2, (MAX_ROWS, MAX_COLUMNS)) > 0),
         fps=FPS,
     )
-    return with_known(baseline, sketches=sketches, calibration=calibrate(episodes, sketches, lengths))
+    full = with_known(baseline, sketches=sketches, calibration=calibrate(episodes, sketches, lengths))
+    normal = {name: one for name, known in full.normal.items() if (one := known.anchored())}
+    return replace(full, anchors=Anchors(tuple(range(MAX_ANCHORS)), normal, baseline.created_at))
 
 
 def _noise(random: np.random.Generator) -> FrameSignals:

@@ -20,6 +20,7 @@ from sentinel_edge.cli.command import Command, Group, function, options
 from sentinel_edge.cli.commands import COMMANDS
 from sentinel_edge.cli.option import Option
 from sentinel_edge.footage.decoding import VideoReader
+from sentinel_edge.verdict.verdict import SAMPLE_USED
 from tests.command import (
     COMMAND,
     assert_error_stands,
@@ -109,8 +110,9 @@ def test_changed_footage_exits_3_and_a_summary_is_shown_on_a_terminal(negatives:
     assert (tmp_path / "out" / "status").read_bytes() == b"FAIL\n"
     assert strict_json((tmp_path / "out" / "verdict.json").read_bytes())["status"] == "FAIL"
     lines = shown.split("\x1b[K")[-1].splitlines()
-    assert lines[0].startswith("FAIL ")
-    assert "threshold 0.30" in lines[0]
+    assert lines[0] == SAMPLE_USED
+    assert lines[1].startswith("FAIL ")
+    assert "threshold 0.30" in lines[1]
     assert any("verdict.json" in line for line in lines)
     assert "{" not in shown
 
@@ -437,7 +439,7 @@ def test_another_rate_than_the_baselines_is_refused(here: Path, capfd: pytest.Ca
 
 
 TYPED_ONLY = {
-    "baseline": {"source", "output", "add"},
+    "baseline": {"source", "output", "add", "accept", "camera"},
     "sabotage": {"source", "kind", "output"},
     "excerpt": {"source", "output"},
     "evaluate": {"champion", "challenger", "new", "golden", "output", "control"},

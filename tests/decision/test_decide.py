@@ -7,7 +7,7 @@ import os
 import re
 import resource
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ def test_not_knowing_what_is_under_way_calls_for_nothing(content: str | None, tm
     assert "gh run list" in complaint(done.stderr)
     assert outputs(tmp_path / "out") | {"reason": ""} == {
         "status": "FAIL", "action": "error", "drift_score": "0.1200", "threshold": "0.3000", "causes": "scene_change",
-        "reason": "", "guard": "", "title": "",
+        "reason": "", "guard": "", "title": "", "camera": "",
     }  # fmt: skip
 
 
@@ -288,7 +288,7 @@ def test_words_from_outside_act_on_nothing(tmp_path: Path) -> None:
         (line,) = [line for line in text.splitlines() if "octocat" in line]
         assert line == r"Look at `'x' <img src=x> @octocat [a](http://b) \| c\nstatus=PASS.jpg`, `::error::x`."
     assert outputs(tmp_path / "out")["status"] == "FAIL"
-    assert len((tmp_path / "out" / "outputs").read_text().splitlines()) == 8
+    assert len((tmp_path / "out" / "outputs").read_text().splitlines()) == 9
 
 
 def test_the_summary_shows_the_last_checks_and_draws_them(tmp_path: Path) -> None:
@@ -324,3 +324,46 @@ def test_a_full_disk_leaves_the_old_history(tmp_path: Path) -> None:
     assert "cannot write the history" in complaint(done.stderr)
     assert (tmp_path / "memory/history.json").read_bytes() == before
     assert not (tmp_path / "outputs").exists()
+
+
+# Cameras.
+
+
+def of_camera(folder: Path, name: str, day: float, cause: Cause = Cause.FOG) -> Outcome:
+    """Decide on a FAIL of a camera; all share a history."""
+    verdict = made(Status.FAIL, (cause,), names=(f"day {day}.jpg",))
+    verdict = replace(verdict, baseline={**verdict.baseline, "camera": name})
+    path = write_verdict(folder / "verdict.json", verdict)
+    options = DecideOptions(path, 3, folder / "history.json", folder, Guards())
+    return answer(options, NOW + timedelta(days=day))
+
+
+def test_cameras_that_share_a_history_are_told_apart(tmp_path: Path) -> None:
+    first, second = of_camera(tmp_path, "north", 0), of_camera(tmp_path, "south", 0.1)
+    again = of_camera(tmp_path, "north", 0.2)
+    assert [one.decision.action for one in (first, second, again)] == [Action.REPAIR, Action.REPAIR, Action.NONE]
+    assert (first.decision.title, first.facts["camera"]) == ("Camera north needs repair: fog", "north")
+    assert [entry.camera for entry in read_history(tmp_path / "history.json").entries] == ["north", "south", "north"]
+    summary = (tmp_path / "summary.md").read_text()
+    assert "camera `north`; " in summary
+    assert summary.count("fog |") == 3, "the cause, and two of three checks"
+
+
+@pytest.mark.parametrize("name", ["a\nstatus=PASS", "`<b>@all|#1", "\u202eevil"])
+def test_whatever_a_verdict_calls_its_camera_is_text(tmp_path: Path, name: str) -> None:
+    outcome = of_camera(tmp_path, name, 0)
+    assert outcome.decision.title.isprintable()
+    lines = (tmp_path / "outputs").read_text().splitlines()
+    assert len(lines) == len(outcome.facts)
+    assert "status=FAIL" in lines
+    assert "status=PASS" not in lines
+    assert "camera `" in (tmp_path / "repair.md").read_text(), "as code, in which nothing acts"
+    assert len(read_history(tmp_path / "history.json").entries) == 1
+
+
+def test_a_history_from_before_cameras_is_read(tmp_path: Path) -> None:
+    of_camera(tmp_path, "north", 0)
+    path = tmp_path / "history.json"
+    path.write_text(path.read_text().replace(', "camera": "north"', ""))
+    (entry,) = read_history(path).entries
+    assert entry.camera == ""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sentinel_edge.causes import REMEDIES, Cause, Remedy
 from sentinel_edge.decision.decision import Guards, Policy, Retraining, Surroundings, decide, disagreement
 from sentinel_edge.decision.history import Action, Entry
-from sentinel_edge.verdict.verdict import EXIT_CODES, Status
+from sentinel_edge.verdict.verdict import EXIT_CODES, Status, Verdict
 from tests.material.verdicts import BASELINE, made
 
 NOW = datetime(2026, 11, 23, 4, 23, tzinfo=UTC)
@@ -80,6 +80,41 @@ def test_a_light_that_may_be_a_broken_exposure_is_looked_at(cause: Cause) -> Non
     decision = decide(made(Status.FAIL, (cause, Cause.SCENE_CHANGE)), (), Guards(), NOTHING_UNDER_WAY, NOW)
     assert (decision.action, decision.title) == (Action.REPAIR, f"Camera needs a look: {cause}")
     assert "a person must look" in decision.reason
+
+
+def of_camera(name: str, cause: Cause = Cause.FOG, **baseline: object) -> Verdict:
+    """A FAIL of a camera."""
+    found = made(Status.FAIL, (cause,))
+    return replace(found, baseline={**found.baseline, "camera": name, **baseline})
+
+
+@pytest.mark.parametrize(
+    ("cause", "title"),
+    [
+        (Cause.FOG, "Camera north gate needs repair: fog"),
+        (Cause.LOW_LIGHT, "Camera north gate needs a look: low_light"),
+        (Cause.UNKNOWN, "Camera north gate needs a look: cause unknown"),
+    ],
+)
+def test_a_call_names_its_camera(cause: Cause, title: str) -> None:
+    assert decide(of_camera("north gate", cause), (), Guards(), NOTHING_UNDER_WAY, NOW).title == title
+
+
+def test_the_repair_of_one_camera_never_silences_that_of_another() -> None:
+    asked = replace(entry(1, action=Action.REPAIR, causes=(Cause.FOG,)), camera="north")
+    for under_way in (Surroundings(), Surroundings(repairs={"Camera north needs repair: fog": "issue #7"})):
+        decisions = {
+            name: decide(of_camera(name), (asked,), Guards(), under_way, NOW).action for name in ("north", "south", "")
+        }
+        assert decisions == {"north": Action.NONE, "south": Action.REPAIR, "": Action.REPAIR}
+
+
+@pytest.mark.parametrize("policy", Policy)
+@pytest.mark.parametrize("cause", [Cause.FOG, Cause.SCENE_CHANGE, Cause.UNKNOWN])
+def test_by_the_samples_baseline_nothing_is_called_for(policy: Policy, cause: Cause) -> None:
+    decision = decide(of_camera("", cause, sample=True), (), Guards(policy=policy), NOTHING_UNDER_WAY, NOW)
+    assert (decision.action, decision.guard) == (Action.NONE, "sample")
+    assert "give the camera's own with --baseline" in decision.reason
 
 
 @pytest.mark.parametrize("cause", Cause)

@@ -1,9 +1,10 @@
 """The judge over all gates: who decides, what is said of a window that fails, and what cannot be judged."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Self
 
 import jsonschema
 import numpy as np
@@ -16,9 +17,10 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.footage.window import Window
 from sentinel_edge.gates import names
 from sentinel_edge.gates.judge import DRIFTED_FRAMES, Judgement, judge
+from sentinel_edge.gates.protocol import Anchors, Explanation, Normal, Packed
 from sentinel_edge.gates.quality.signals import FrameSignals
 from sentinel_edge.verdict.summary import summary
-from sentinel_edge.verdict.verdict import SCHEMA_PATH, FrameCount, GateResult, Status, Verdict
+from sentinel_edge.verdict.verdict import SCHEMA_PATH, CauseFound, FrameCount, GateResult, Status, Verdict
 from tests.command import assert_one_line
 from tests.conftest import DATA
 from tests.gates.embedding.test_calibration import baseline_of
@@ -51,6 +53,68 @@ def window_of(embeddings: NDArray[np.float16], signals: FrameSignals) -> Window:
 def known(seed: int = 0) -> Baseline:
     camera = Site(seed).embeddings
     return baseline_of([camera.episode(LENGTH) for _ in range(EPISODES)], past(seed))
+
+
+class Anchor(Normal):
+    """An anchor that finds a window beyond itself, by these causes."""
+
+    def __init__(self, *causes: Cause) -> None:
+        self.causes = causes
+
+    def judge(self, *_: object) -> GateResult:
+        """FAIL."""
+        return GateResult(Status.FAIL, 1.6, 1.0, "detail 1.6 times what is tolerated", {"deviations": {"detail": -1.6}})
+
+    def explain(self, *_: object) -> Explanation:
+        """Its causes."""
+        return Explanation(tuple(CauseFound(cause, f"it is {cause}") for cause in self.causes), ("frame 3",))
+
+    def changes(self, result: GateResult) -> str:
+        """Always the same."""
+        return f"fine detail fell by 40 % ({result.score})"
+
+    def only(self, positions: Sequence[int]) -> Self:
+        """Not asked."""
+        raise NotImplementedError
+
+    def grown(self, *_: object) -> Self:
+        """Not asked."""
+        raise NotImplementedError
+
+    def pack(self) -> Packed:
+        """Not asked."""
+        raise NotImplementedError
+
+
+def grown(*causes: Cause) -> Baseline:
+    """A baseline from whose anchors everything differs by these causes."""
+    return replace(known(), anchors=Anchors((0, 1), {QUALITY: Anchor(*causes)}, "2026-06-30T12:00:00Z"))
+
+
+@pytest.mark.parametrize("causes", [(Cause.FOG,), (Cause.SCENE_CHANGE, Cause.BLUR), (Cause.LOW_LIGHT,)])
+def test_what_passes_but_differs_by_a_fault_from_what_it_was_founded_on_fails(causes: tuple[Cause, ...]) -> None:
+    found = judge(later().window(), grown(*causes))
+    assert found.status is found.gates[QUALITY].status is Status.FAIL
+    assert (found.gates[QUALITY].score, found.gates[EMBEDDING].status) == (1.6, Status.PASS)
+    assert found.gates[QUALITY].reason.startswith("fine detail fell by 40 % (1.6) since 2026-06, in steps")
+    assert tuple(cause.kind for cause in found.causes) == causes
+    assert found.furthest == ("frame 3",)
+    json.dumps(found.gates[QUALITY].facts)
+
+
+@pytest.mark.parametrize("causes", [(Cause.SCENE_CHANGE,), (Cause.UNKNOWN,)])
+def test_what_differs_otherwise_is_told(causes: tuple[Cause, ...]) -> None:
+    shown = later().window()
+    found, before = judge(shown, grown(*causes)), judge(shown, known())
+    assert found.status is Status.PASS
+    assert found.causes == ()
+    told = f"{before.gates[QUALITY].reason}; fine detail fell by 40 % (1.6) since 2026-06"
+    assert found.gates[QUALITY].reason == told
+    assert found.gates[QUALITY].score == before.gates[QUALITY].score
+
+
+def test_a_gate_that_was_not_asked_is_held_against_nothing() -> None:
+    assert judge(later().window(), grown(Cause.FOG), gates=[EMBEDDING]).status is Status.PASS
 
 
 def later(seed: int = 0) -> Site:

@@ -3,19 +3,24 @@
 The whole way is walked by `make heal` and by the test of retrain.yml.
 """
 
+import json
 import sys
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from sentinel_edge import assets
+from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.promotion import healing
+from sentinel_edge.sabotage.corruptions import Failure
+from tests.command import ROOT
 from tests.conftest import INCOMING
 from tests.material.clips import timed
 
@@ -114,6 +119,27 @@ def test_without_a_checkout_around_it_nothing_is_trained(
     (line,) = capfd.readouterr().err.splitlines()
     assert "run this in a checkout of Sentinel Edge" in line
     assert not (tmp_path / "out").exists()
+
+
+def test_a_fault_is_not_learned_by_the_refresh_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Pictures, of which the baseline alone is refreshed; by an operator who retrains on every FAIL."""
+    noisy = Failure(Cause.NOISE, 4).on_clip()
+    (tmp_path / "day").mkdir()
+    with VideoReader(INCOMING) as reader:
+        for number, (_, frame) in enumerate(islice(reader, 0, 64, 2)):
+            cv2.imwrite(str(tmp_path / "day" / f"{number:02d}.png"), noisy(frame))
+    monkeypatch.chdir(ROOT)
+    assert healing.main(["--new", str(tmp_path / "day"), "--output", str(tmp_path / "out")]) == 3
+    captured = capfd.readouterr()
+    assert captured.out == "withheld\n"
+    assert "nothing was learned: the new footage shows noise" in captured.err
+    told = json.loads((tmp_path / "out" / "outcome.json").read_text())
+    assert told["outcome"] == "withheld"
+    assert "shows noise" in told["refusal"]
+    assert "The baseline did not learn the footage." in (tmp_path / "out" / "report.md").read_text()
+    assert not list((tmp_path / "out" / "baseline").iterdir())
 
 
 def test_the_report_tells_every_rule_and_every_fire_drill() -> None:

@@ -119,16 +119,19 @@ class Learn(Command):
     threads: int | None = shared.threads
 
     def work(self) -> int:
-        baseline, skipped = self._learned()
+        baseline, skipped, found = self._learned()
         api.save_baseline(baseline, self.output)
         list_skipped(skipped)
         for line in filter(None, self._names_read(baseline)):
             complain(line)
+        for finding in found:
+            if finding.judgement.status is not Status.PASS:
+                complain(one_line(f"found in {finding}"))
         for weakness in baseline.weaknesses:
             complain(weakness)
         if self.sensitivity and not baseline.sensitivity:
             complain("sensitivity cannot be measured: every episode fails as it is, without its own in the baseline")
-        return tell_facts(_facts(baseline, self.output, skipped))
+        return tell_facts(_facts(baseline, self.output, skipped, found))
 
     def _names_read(self, baseline: Baseline) -> tuple[str, str]:
         """How names were read, where episodes were cut by the clock, and what kept them from being read."""
@@ -136,25 +139,21 @@ class Learn(Command):
         read, unread = how_read([f"{footage.name}/{name}" for clip in footage.clips for name in clip.names])
         return (read if baseline.episode_rule.startswith((By.DAY, By.HOUR)) else "", unread)
 
-    def _learned(self) -> tuple[Baseline, Sequence[Skipped]]:
-        skipped: list[Skipped] = []
+    def _learned(self) -> tuple[Baseline, Sequence[Skipped], Sequence[Finding]]:
+        """What was learned, what was passed over, and what was found in footage that was added."""
+        skipped, found = list[Skipped](), list[Finding]()
         how = {name: value for name, value in vars(self).items() if name not in ("source", "output", "add", "accept")}
         if self.accept and not self.add:
             raise UsageError("--accept is for footage that is added; expected --add with it")
         with Progress("frames embedded") as progress:
             told: dict[str, Any] = {"progress": progress.show, "skipped": skipped.append}
             if self.add:
-                how |= {"accept": self.accept, "found": self._tell}
-                return api.extend_baseline(api.load_baseline(self.add), self.source, **how, **told), skipped
-            return api.build_baseline(self.source, **how, **told), skipped
-
-    def _tell(self, finding: Finding) -> None:
-        """Say of what is to be added what is not simply PASS."""
-        if finding.judgement.status is not Status.PASS:
-            complain(one_line(f"found in {finding}"))
+                how |= {"accept": self.accept, "found": found.append}
+                return api.extend_baseline(api.load_baseline(self.add), self.source, **how, **told), skipped, found
+            return api.build_baseline(self.source, **how, **told), skipped, found
 
 
-def _facts(baseline: Baseline, output: Path, skipped: Sequence[Skipped]) -> dict[str, object]:
+def _facts(baseline: Baseline, output: Path, skipped: Sequence[Skipped], found: Sequence[Finding]) -> dict[str, object]:
     """What was built, for whoever asked for it."""
     told = api.describe(baseline).facts
     return {
@@ -168,5 +167,6 @@ def _facts(baseline: Baseline, output: Path, skipped: Sequence[Skipped]) -> dict
         **({"mask": told["mask"]} if baseline.mask else {}),
         **{name: told[name] for name in ("shortest_window", "longest_window", "normal_score", "highest_normal_score")},
         **({"sensitivity": dict(baseline.sensitivity)} if baseline.sensitivity else {}),
+        **({"found": {finding.name: finding.facts for finding in found}} if found else {}),
         "skipped": len(skipped),
     }

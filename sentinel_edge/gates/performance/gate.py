@@ -53,7 +53,7 @@ NAME = "performance"
 EVERY, EVERY_LEARNING = 10, 2
 """At every so many-th kept frame of a video a triplet is interpolated: as costly as four embeddings. More while a
 baseline is learned, once, so that short episodes tell."""
-PICTURES = "pictures carry no frame rate"
+NO_RATE = "pictures carry no frame rate"
 AT_A_TIME = 2
 """Triplets interpolated at a time, at most: each takes tens of megabytes."""
 
@@ -141,7 +141,7 @@ class PerformanceNormal(Normal):
         """Judge a window by how well its triplets were interpolated; NOT_JUDGED where that cannot be told."""
         triplets, made_by = _triplets(window), window.made_by.get(NAME, "")
         summary = TripletSummary(made_by, scored_count(triplets), passed_over(triplets), {})
-        problem = PICTURES if window.pictures and not made_by else why_not(triplets, self.known, made_by)
+        problem = NO_RATE if window.pictures and not made_by else why_not(triplets, self.known, made_by)
         if problem:
             return GateResult(Status.NOT_JUDGED, None, TOLERATED, problem, numbers={"triplets": summary})
         found = assess_performance(triplets, window.samples, self.known)

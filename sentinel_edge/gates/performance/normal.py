@@ -213,7 +213,7 @@ def why_not(triplets: Triplets, known: KnownPerformance, interpolator: str) -> s
     if problem:
         return problem
     if not interpolator:
-        return "nothing was interpolated; expected videos (pictures tell no frame rate) and an interpolator"
+        return "nothing was interpolated; expected an interpolator"
     if interpolator not in known.interpolators:
         return (
             f"the baseline does not know interpolator {interpolator[:12]}; teach it with `sentinel-edge baseline "

@@ -5,6 +5,7 @@ Known answers on simulated cameras: nothing changed, so FAIL is a false alarm; e
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -13,9 +14,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sentinel_edge.baseline.baseline import Baseline
+from sentinel_edge.baseline.episodes import By, Piece, Rule
+from sentinel_edge.baseline.learning import build_from_windows
+from sentinel_edge.footage.window import Window
 from sentinel_edge.gates.embedding import ks
 from sentinel_edge.gates.embedding.calibration import ALPHA, THRESHOLD, nearest_episodes
-from sentinel_edge.gates.protocol import LONGEST_RATIO
+from sentinel_edge.gates.protocol import LONGEST_RATIO, Episodes
 from sentinel_edge.gates.quality.learning import learn_quality
 from sentinel_edge.gates.quality.normal import KnownQuality
 from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
@@ -111,9 +115,7 @@ def test_longer_windows_have_smaller_scales() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("frames", "problem"), [(7, "too few frames"), (9, "too few frames"), (12 * LENGTH * LONGEST_RATIO + 1, "too long")]
-)
+@pytest.mark.parametrize(("frames", "problem"), [(7, "too few frames"), (12 * LENGTH * LONGEST_RATIO + 1, "too long")])
 def test_windows_outside_the_calibrated_lengths_are_refused(frames: int, problem: str) -> None:
     camera = Camera(2, dimensions=8)
     baseline = baseline_of([camera.episode(LENGTH) for _ in range(12)])
@@ -195,3 +197,64 @@ def test_the_order_of_a_windows_frames_within_a_piece_does_not_matter() -> None:
     baseline = baseline_of([camera.episode(LENGTH) for _ in range(6)])
     window = camera.episode(LENGTH)
     assert judge(window[::-1], baseline) == judge(window, baseline)
+
+
+# Windows as archives have them.
+
+
+def days(seed: int, count: int, frames: int) -> tuple[Camera, list[NDArray[np.float16]]]:
+    """A camera that takes so many pictures a day, and so many days of it."""
+    camera = Camera(seed, dimensions=96, correlation=0.7, episode_effect=0.5)
+    return camera, [camera.episode(frames) for _ in range(count)]
+
+
+@pytest.mark.parametrize("frames", [11, 14, 15, 16, 23])
+def test_a_day_that_misses_pictures_is_judged(frames: int) -> None:
+    camera, known = days(frames, 20, frames)
+    baseline = baseline_of(known)
+    assert embedding(baseline).shortest <= max(8, 0.75 * 11)
+    shown = [camera.episode(frames)[: max(9, frames - missing)] for missing in range(frames - 8) for _ in range(4)]
+    found = [judge(one, baseline).status for one in shown]
+    assert Status.ERROR not in found
+    assert found.count(Status.FAIL) <= 0.15 * len(found)
+    assert judge(camera.episode(frames, 3.0)[:9], baseline).status is Status.FAIL
+    assert judge(camera.episode(frames)[:7], baseline).status is Status.ERROR
+
+
+def test_below_what_was_measured_more_is_tolerated() -> None:
+    _, known = days(1, 12, 30)
+    calibration = embedding(baseline_of(known)).calibration
+    assert (calibration.lengths[0], calibration.shortest) == (15, 11.25)
+    ratio = calibration.scale_at(12) / calibration.scale_at(15)
+    assert np.allclose(ratio, np.sqrt(15 / 12))
+    assert (calibration.scale_at(15) == calibration.scale_at(15.0)).all()
+
+
+def test_where_days_are_joined_a_day_can_still_be_judged() -> None:
+    camera, known = days(2, 240, 14)
+    clips = [Piece(f"day {number}", window_with(one)) for number, one in enumerate(known)]
+    baseline = build_from_windows(clips, "days", episode=Rule(By.FILE), fps=5.0)
+    assert baseline.episodes.frames == (14 * 12,) * 20
+    assert embedding(baseline).calibration.lengths[0] == 14
+    assert baseline.shortest <= 11
+    assert judge(camera.episode(14)[:12], baseline).status is Status.PASS
+
+
+def window_with(embeddings: NDArray[np.float16]) -> Window:
+    """A window of embeddings alone."""
+    shown = windows.window(embeddings, np.zeros(len(embeddings), FRAME_SIGNALS))
+    return replace(shown, records={"embedding": embeddings})
+
+
+def test_days_that_are_added_keep_the_shortest_length() -> None:
+    camera, known = days(3, 12, 28)
+    baseline = baseline_of(known)
+    normal, episodes = embedding(baseline), baseline.episodes
+    for _ in range(20):
+        shown = camera.episode(15)
+        more = Episodes(("day",), (15,), (15,))
+        kept = list(range(len(episodes)))[-19:]
+        after = episodes.only(kept).and_then(more)
+        normal, episodes = normal.grown(kept, [window_with(shown)], episodes, after), after
+        assert normal.shortest <= 11
+    assert normal.calibration.lengths[0] == 8
