@@ -1,0 +1,267 @@
+"""Faults of a camera that our saboteur does not make: what others laid over the glass, and what a mount or a sensor does.
+
+Dirt, drops and broken glass are pictures by others (`lens-overlays`; see the SOURCES.md beside the footage). They stay
+at the same place of the picture through all lights and contents, as what is at the lens does. Each fault is a damage
+in the sense of `corruptions.Damage`: the same four members, and `damaged_camera` takes either.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import cv2
+import numpy as np
+
+from sentinel_edge.sabotage.corruptions import REFERENCE_HEIGHT, Corruption, Frame
+
+OTHERS = "others' overlays"
+OURS = "lens and mount"
+_COVERED = ("occlusion", "fog", "blur", "noise", "compression", "dirt")
+_VEILED = ("occlusion", "fog", "blur", "dirt")
+
+
+class Damaging(Protocol):
+    """What stands between a camera and its picture; `corruptions.Damage` is one."""
+
+    @property
+    def source(self) -> str:
+        """Who made it."""
+
+    @property
+    def kind(self) -> str:
+        """What it is."""
+
+    @property
+    def severity(self) -> int:
+        """How bad it is, from 1; 0 for a plain copy."""
+
+    @property
+    def in_time(self) -> bool:
+        """Whether it needs every native frame in order."""
+
+    def on_clip(self, name: str, length: int) -> Corruption:
+        """The damaged camera of one clip."""
+
+    def fingerprint(self) -> str:
+        """What it does; changes with the code that does it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """One fault at one strength.
+
+    Attributes:
+        kind: One of `KINDS`.
+        strength: What the kind takes it for.
+        severity: Its place among the strengths of its kind, from 1.
+        folder: Where the overlays are.
+    """
+
+    kind: str
+    strength: float
+    severity: int
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.strength:g}"
+
+    @property
+    def source(self) -> str:
+        """Who made it."""
+        return OTHERS if KINDS[self.kind].overlay else OURS
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What it may rightly be called."""
+        return KINDS[self.kind].causes
+
+    @property
+    def in_time(self) -> bool:
+        """None of them needs every frame."""
+        return False
+
+    def on_clip(self, name: str, length: int) -> Corruption:
+        """The damaged camera of one clip; see `Failure.on_clip`."""
+        del length
+        return globals()[f"_{self.kind}"](self.strength, name, self.folder)  # type: ignore[no-any-return]
+
+    def fingerprint(self) -> str:
+        """What it does; changes with the code that does it."""
+        overlay = KINDS[self.kind].overlay
+        used = _checksum(self.folder / overlay) if overlay else ""
+        return f"{self} {used} code={_checksum(Path(__file__))}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What is known of a kind: the strengths it is made at, the overlay it needs, and its right names."""
+
+    strengths: tuple[float, ...]
+    overlay: str
+    causes: tuple[str, ...]
+
+
+DIRT, RAIN, BROKEN = "dirtyonglass.png", "rainglass.png", "broken1.png"
+KINDS: Mapping[str, _Kind] = {
+    "dirt": _Kind((2, 4, 8), DIRT, _VEILED),
+    "rain": _Kind((0.35, 0.6, 1), RAIN, _COVERED),
+    "rain_defocus": _Kind((0.35, 0.7), RAIN, _COVERED),
+    "wet_window": _Kind((0.5, 1), RAIN, _COVERED),
+    "broken_glass": _Kind((0.5, 1), BROKEN, (*_COVERED, "camera_moved")),
+    "turned": _Kind((0.04, 0.07), "", ("camera_moved",)),
+    "black_level": _Kind((12, 18, 25), "", ("fog", "over_exposure", "low_light", "unknown", "black_level")),
+}
+"""`dirt`: the light that the dirt scatters, so many times as strong as it was recorded, screened over. `rain`,
+`broken_glass`: opacity of the overlay. `rain_defocus`: opacity of rain, and a slight blur of the whole. `wet_window`:
+drops blur what is behind them and shine faintly; the number is how much of it they blur. `turned`: a shift in shares
+of the height, with it a turn, seen through a smaller part of the picture (`cropped`). `black_level`: grey levels added,
+clipped at white."""
+
+
+def faults(folder: Path) -> list[Lens]:
+    """Every fault at every strength."""
+    return [
+        Lens(kind, strength, number, folder)
+        for kind, known in KINDS.items()
+        if kind != CROPPED.kind
+        for number, strength in enumerate(known.strengths, start=1)
+    ]
+
+
+CROPPED = Lens("cropped", 0.0, 0, Path())
+"""The sound camera that sees a smaller part of the picture: the past of `turned`."""
+KINDS = {**KINDS, "cropped": _Kind((0,), "", ())}
+
+
+@lru_cache
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+Picture = TypeVar("Picture", bound=Frame)
+
+
+def _loaded(path: Path) -> Frame:
+    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if picture is None:
+        raise FileNotFoundError(path)
+    return np.asarray(picture, np.uint8)
+
+
+def _fitted(picture: Frame, height: int, width: int) -> Frame:
+    """A picture scaled to cover another size and cut to it."""
+    scale = max(height / picture.shape[0], width / picture.shape[1])
+    size = (max(width, round(picture.shape[1] * scale)), max(height, round(picture.shape[0] * scale)))
+    shrinks = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    scaled = np.asarray(cv2.resize(picture, size, interpolation=shrinks), np.uint8)
+    return scaled[:height, :width]
+
+
+@lru_cache(maxsize=8)
+def _scattered(folder: Path, strength: float, height: int, width: int) -> Frame:
+    """The light that dirt scatters, three channels."""
+    light = _fitted(_loaded(folder / DIRT), height, width)
+    return np.asarray(cv2.cvtColor(cv2.convertScaleAbs(light, alpha=strength), cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def _dirt(strength: float, _name: str, folder: Path) -> Corruption:
+    def corrupt(frame: Frame) -> Frame:
+        light = _scattered(folder, strength, *frame.shape[:2])
+        return np.asarray(255 - cv2.multiply(255 - frame, 255 - light, scale=1 / 255), np.uint8)
+
+    return corrupt
+
+
+@lru_cache(maxsize=16)
+def _layer(path: Path, opacity: float, height: int, width: int) -> tuple[Frame, Frame, Frame]:
+    """What an overlay shows, and the shares of the picture and of it, float32."""
+    picture = _fitted(_loaded(path), height, width)
+    share = np.asarray(picture[..., 3], np.float32) * (opacity / 255)
+    return np.ascontiguousarray(picture[..., :3]), 1 - share, share  # type: ignore[return-value]
+
+
+def _laid_over(name: str) -> "type[object] | object":
+    def make(strength: float, _name: str, folder: Path) -> Corruption:
+        def corrupt(frame: Frame) -> Frame:
+            shown, under, over = _layer(folder / name, strength, *frame.shape[:2])
+            return np.asarray(cv2.blendLinear(frame, shown, under, over), np.uint8)
+
+        return corrupt
+
+    return make
+
+
+_rain, _broken_glass = _laid_over(RAIN), _laid_over(BROKEN)
+_DEFOCUS = 1.0
+"""Sigma of the blur that goes with rain, pixels of a picture 480 high."""
+
+
+def _rain_defocus(strength: float, name: str, folder: Path) -> Corruption:
+    rain = _rain(strength, name, folder)  # type: ignore[operator]
+
+    def corrupt(frame: Frame) -> Frame:
+        sigma = max(0.5, _DEFOCUS * frame.shape[0] / REFERENCE_HEIGHT)
+        return rain(np.asarray(cv2.GaussianBlur(frame, (0, 0), sigma), np.uint8))  # type: ignore[no-any-return]
+
+    return corrupt
+
+
+@lru_cache(maxsize=8)
+def _wetness(folder: Path, height: int, width: int) -> Frame:
+    """How wet each place of the glass is, 0 to 1: near a drop, and below it, where it ran."""
+    drops = np.asarray(_fitted(_loaded(folder / RAIN), height, width)[..., 3], np.float32) / 255
+    broad = max(1.0, height / 60)
+    near = cv2.GaussianBlur(drops, (0, 0), broad, sigmaY=2 * broad)
+    return np.clip(near / max(1e-6, float(np.quantile(near, 0.8))), 0, 1).astype(np.float32)  # type: ignore[return-value]
+
+
+def _wet_window(strength: float, name: str, folder: Path) -> Corruption:
+    flip = hashlib.sha256(name.encode()).digest()[0] % 2  # other drops on another day
+
+    def corrupt(frame: Frame) -> Frame:
+        height, width = frame.shape[:2]
+        wet = _wetness(folder, height, width) * strength
+        shown, under, over = _layer(folder / RAIN, 0.25 * strength, height, width)
+        if flip:
+            wet, shown, under, over = (np.ascontiguousarray(one[:, ::-1]) for one in (wet, shown, under, over))
+        soft = cv2.GaussianBlur(frame, (0, 0), max(1.0, 4 * height / REFERENCE_HEIGHT))
+        seen = cv2.blendLinear(frame, soft, 1 - wet, wet)
+        return np.asarray(cv2.blendLinear(seen, shown, under, over), np.uint8)
+
+    return corrupt
+
+
+_LEFT = 0.85
+"""The share of the picture's height and width that a cropped camera sees."""
+_TURN = 30.0
+"""Degrees for a shift of one height."""
+
+
+def _turned(strength: float, _name: str, _folder: Path) -> Corruption:
+    def corrupt(frame: Frame) -> Frame:
+        height, width = frame.shape[:2]
+        size = (round(_LEFT * width), round(_LEFT * height))
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), _TURN * strength, 1.0)
+        turn[:, 2] += ((size[0] - width) / 2 + strength * height, (size[1] - height) / 2 + 0.5 * strength * height)
+        view = cv2.warpAffine(frame, turn, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+        return np.asarray(view, np.uint8)
+
+    return corrupt
+
+
+def _cropped(_strength: float, _name: str, _folder: Path) -> Corruption:
+    def corrupt(frame: Frame) -> Frame:
+        height, width = frame.shape[:2]
+        across, down = round(_LEFT * width), round(_LEFT * height)
+        left, top = (width - across) // 2, (height - down) // 2
+        return np.ascontiguousarray(frame[top : top + down, left : left + across])
+
+    return corrupt
+
+
+def _black_level(strength: float, _name: str, _folder: Path) -> Corruption:
+    levels = np.clip(np.arange(256) + strength, 0, 255).astype(np.uint8)
+    return lambda frame: np.asarray(cv2.LUT(frame, levels), np.uint8)
