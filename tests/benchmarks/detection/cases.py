@@ -9,11 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from sentinel_edge.footage.clips import Clip, find_footage
+from sentinel_edge.footage.dates import time_of
 from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.sabotage.corruptions import KINDS
 
 from .corruptions import CLEAN, CORRUPT_TTA, SABOTEUR, THEIR_KINDS, Damage, corrupt_tta_installed
-from .footage import Stretch, cut, find_cameras, hour_of
+from .footage import Stretch, cut, find_cameras
 from .lens import CROPPED, Damaging, faults
 
 
@@ -73,7 +74,7 @@ def questions(data: Path, *, quick: bool = False) -> list[Question]:
     """Every question that the footage in a folder allows."""
     found = [question for ask in (_bay, _site, _checkpoint, _shelf, _field) for question in _asked(ask, data)]
     videos = [path for path in sorted(data.iterdir()) if path.is_file() and path.suffix in (".mp4", ".avi")]
-    found += [question for number, path in enumerate(videos) for question in _video(path, data, others=number in (1, 4))]
+    found += [question for path in videos for question in _video(path, data)]
     found = [question for question in found if question.past]
     return _with_strangers(found[:2] if quick else found)
 
@@ -130,7 +131,12 @@ def _whole(clip: Clip, every: int = 1) -> Stretch:
 def _during(stretch: Stretch, wanted: Callable[[float], bool], name: str) -> Stretch:
     """The pictures of a stretch taken at some hours."""
     clip = stretch.clip
-    files = tuple(path for path in clip.files if wanted(hour_of(path.name) or 0.0))
+    times = [time_of(path.name) for path in clip.files]
+    files = tuple(
+        path
+        for path, taken in zip(clip.files, times, strict=True)
+        if taken is not None and wanted(taken.hour + taken.minute / 60)
+    )
     return Stretch(replace(clip, files=files, name=f"{clip.name} {name}"))
 
 
@@ -184,7 +190,7 @@ def _site(folder: Path, data: Path) -> Iterator[Question]:
 
 def _checkpoint(folder: Path, data: Path) -> Iterator[Question]:
     days = [_whole(clip) for clip in find_footage(folder).clips]
-    mornings = [_during(day, lambda hour: 4 <= hour < 10, "morning") for day in days]
+    mornings = [_during(day, lambda hour: hour < 10, "morning") for day in days]
     evenings = [_during(day, lambda hour: hour >= 16, "evening") for day in days]
     frozen = Case(Truth.FAULT, "frozen, real", "29th", (days[7],), CLEAN, ("frozen",))
     cases = (
@@ -193,7 +199,10 @@ def _checkpoint(folder: Path, data: Path) -> Iterator[Question]:
         *_damaged(data, [(days[5],)]),
         frozen,
     )
-    yield Question("checkpoint, mornings", DEFAULT_FPS, tuple(mornings[:5]), cases)
+    # A morning has too few pictures for an episode of its own: one clip, to be cut by count.
+    early = tuple(path for morning in mornings[:5] for path in morning.clip.files)
+    past = Stretch(replace(mornings[0].clip, path=folder, name="mornings", files=early))
+    yield Question("checkpoint, mornings", DEFAULT_FPS, (past,), cases)
     cases = (*_ordinary(mornings[6:7]), *_ordinary(evenings[6:7]), *_damaged(data, [(mornings[6],)]), frozen)
     yield Question("checkpoint, all", DEFAULT_FPS, tuple(days[:6]), cases)
 
@@ -256,7 +265,7 @@ DAMAGED_SAMPLES = 40
 MAX_WINDOWS = 4
 
 
-def _video(path: Path, data: Path, *, others: bool) -> Iterator[Question]:
+def _video(path: Path, data: Path) -> Iterator[Question]:
     (camera,) = find_cameras(path)
     ((future, _),) = camera.clean
     seconds = _seconds(future)
@@ -269,7 +278,7 @@ def _video(path: Path, data: Path, *, others: bool) -> Iterator[Question]:
         Case(Truth.ORDINARY, "ordinary, videos", f"{path.name} {number}", (window,))
         for number, window in enumerate(windows, start=1)
     )
-    cases += tuple(_damaged(data, [damaged], theirs=(2,) if others else ()))
+    cases += tuple(_damaged(data, [damaged]))
     question = Question(path.name, camera.fps, camera.past, cases)
     yield question
     yield from _turned(question, data, [damaged])

@@ -97,7 +97,7 @@ class Records:
         held = _Held(stretch)
         for damage in damages:
             self.window(stretch, damage, fps, held)
-        self.embedder.flush()
+            self.embedder.flush()
 
     def window(self, stretch: Stretch, damage: Damaging, fps: float, held: "_Held | None" = None) -> Window:
         """A stretch through a damaged camera: `fps` samples a second of video."""
@@ -148,16 +148,20 @@ def _source(module: ModuleType) -> str:
 
 def _fingerprint(recorder: Recorder) -> list[str]:
     """What a recorder does: its own code, that of the modules it calls, what they import of the gates', and its model."""
-    own = sys.modules[type(recorder).__module__]
+    return [recorder.name, recorder.made_by, PREPROCESSING, *_code(type(recorder))]
+
+
+@cache
+def _code(kind: type[Recorder]) -> list[str]:
+    own = sys.modules[kind.__module__]
     called: set[ModuleType] = set()
-    for member in vars(type(recorder)).values():
+    for member in vars(kind).values():
         for name in getattr(getattr(member, "__code__", None), "co_names", ()):
             module = inspect.getmodule(getattr(own, name, None))
             if module is not None and module is not own:
                 called |= _with_imports(module)
     sources = sorted(_source(module) for module in called if module.__name__.startswith("sentinel_edge.gates"))
-    code = hashlib.sha256(inspect.getsource(type(recorder)).encode()).hexdigest()
-    return [recorder.name, recorder.made_by, PREPROCESSING, code, *sources]
+    return [hashlib.sha256(inspect.getsource(kind).encode()).hexdigest(), *sources]
 
 
 def _with_imports(module: ModuleType) -> set[ModuleType]:

@@ -6,6 +6,7 @@ Run alone with `python -m tests.benchmarks.detection.remedies --footage ../share
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from collections import defaultdict
@@ -86,9 +87,9 @@ def measured(data: Path, cache: Path, *, processes: int = 2, quick: bool = False
         cache: Folder for what was computed.
         processes: At once.
         quick: Two cameras alone.
-        only: Cameras whose name holds this alone.
+        only: Cameras whose name matches this expression alone.
     """
-    asked = [question for question in questions(data, quick=quick) if only in question.camera]
+    asked = [question for question in questions(data, quick=quick) if re.search(only, question.camera)]
     start = time.monotonic()
     with ProcessPoolExecutor(processes, get_context("fork"), _begin, (cache,)) as pool:
         work = _reading(asked)
@@ -120,7 +121,7 @@ def _reading(asked: Iterable[Question]) -> list[tuple[Stretch, float, list[Damag
             if damage not in damages:
                 damages.append(damage)
     work = [(stretch, fps, damages) for (stretch, fps), damages in wanted.items()]
-    return sorted(work, key=lambda one: -one[0].length * len(one[2]))
+    return sorted(work, key=lambda one: (one[0].clip.is_video, -one[0].length * len(one[2])))
 
 
 @cache
@@ -290,7 +291,7 @@ def main() -> None:
     parser.add_argument("--footage", type=Path, default=Path("../shared/data"), help="the folder of footage")
     parser.add_argument("--cache", type=Path, default=Path(".cache/remedies"), help="folder for what was computed")
     parser.add_argument("--output", type=Path, default=Path("bench_output"), help="folder for remedies.md and .jsonl")
-    parser.add_argument("--only", default="", help="cameras whose name holds this alone")
+    parser.add_argument("--only", default="", help="cameras whose name matches this alone")
     parser.add_argument("--processes", type=int, default=2, help="at once")
     options = parser.parse_args()
     answers = measured(options.footage, options.cache, processes=options.processes, only=options.only)
