@@ -3,12 +3,13 @@
 Written for the footage that SOURCES.md in `../shared/data` describes; what is not there is left out.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from sentinel_edge.footage.clips import Clip, find_footage
+from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.dates import time_of
 from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.sabotage.corruptions import KINDS
@@ -67,34 +68,38 @@ class Question:
     seen_through: Damaging = CLEAN
 
 
-REPEATED = "the same picture four times"
+QUICK_KINDS = frozenset({"blur", "occlusion", "low_light", "rain", "wet_window", "turned"})
+QUICK_SEVERITY = 2
+OVERLAYS = "lens-overlays"
+"""The folder beside the cameras that holds no camera."""
 
 
 def questions(data: Path, *, quick: bool = False) -> list[Question]:
-    """Every question that the footage in a folder allows."""
-    found = [question for ask in (_bay, _site, _checkpoint, _shelf, _field) for question in _asked(ask, data)]
-    videos = [path for path in sorted(data.iterdir()) if path.is_file() and path.suffix in (".mp4", ".avi")]
+    """Every question that the footage in a folder allows; `quick` asks about a few kinds of damage alone."""
+    found = [question for name, ask in _KNOWN.items() if (data / name).is_dir() for question in ask(data / name, data)]
+    videos = [clip.path for clip in find_footage(data).clips if clip.is_video and clip.path.parent == data]
     found += [question for path in videos for question in _video(path, data)]
-    found = [question for question in found if question.past]
-    return _with_strangers(found[:2] if quick else found)
+    if quick:
+        found = [replace(question, cases=tuple(filter(_is_quick, question.cases))) for question in found]
+    return _with_strangers(found)
 
 
-def _asked(ask: Callable[[Path, Path], Iterator[Question]], data: Path) -> Iterator[Question]:
-    folder = data / {"_bay": "bay-webcam", "_site": "building-site", "_checkpoint": "checkpoint", "_shelf": "shelf",
-                     "_field": "weather-field"}[ask.__name__]
-    if folder.is_dir():
-        yield from ask(folder, data)
+def _is_quick(case: Case) -> bool:
+    damage = case.damage
+    return damage.severity == 0 or (damage.kind in QUICK_KINDS and damage.severity == QUICK_SEVERITY)
 
 
-def _damages(data: Path, *, theirs: Sequence[int] = ()) -> Iterator[tuple[str, Damaging, tuple[str, ...]]]:
-    """Rows, damages and right names: our saboteur's at severity 2 and 3, the lens's, and `corrupt-tta`'s as asked."""
+def _damages(
+    data: Path, *, theirs: Sequence[int] = (), lens: Sequence[int] = (1, 2, 3)
+) -> Iterator[tuple[str, Damaging, tuple[str, ...]]]:
+    """Rows, damages and right names: our saboteur's at severity 2 and 3, the lens's and `corrupt-tta`'s as asked."""
     for severity in (2, 3):
         for kind in KINDS:
             damage = Damage(SABOTEUR, str(kind), severity)
             yield f"saboteur severity {severity}", damage, tuple(map(str, damage.causes))
-    if (data / "lens-overlays").is_dir():
-        for fault in faults(data / "lens-overlays"):
-            if fault.kind != "turned":
+    if (data / OVERLAYS).is_dir():
+        for fault in faults(data / OVERLAYS):
+            if fault.kind != "turned" and fault.severity in lens:
                 yield fault.kind, fault, fault.causes
     for severity in theirs if corrupt_tta_installed() else ():
         for kind, known in THEIR_KINDS.items():
@@ -104,19 +109,24 @@ def _damages(data: Path, *, theirs: Sequence[int] = ()) -> Iterator[tuple[str, D
 
 
 def _damaged(
-    data: Path, windows: Sequence[tuple[Stretch, ...]], *, theirs: Sequence[int] = (), theirs_on: int = 1
+    data: Path,
+    windows: Sequence[tuple[Stretch, ...]],
+    *,
+    theirs: Sequence[int] = (),
+    theirs_on: int = 1,
+    lens: Sequence[int] = (1, 2, 3),
 ) -> Iterator[Case]:
     for number, stretches in enumerate(windows):
-        for sort, damage, causes in _damages(data, theirs=theirs if number < theirs_on else ()):
+        for sort, damage, causes in _damages(data, theirs=theirs if number < theirs_on else (), lens=lens):
             name = f"{stretches[0].clip.name} {damage}"
             yield Case(Truth.FAULT, sort, name, stretches, damage, causes)
 
 
 def _turned(question: Question, data: Path, windows: Sequence[tuple[Stretch, ...]]) -> Iterator[Question]:
     """The same camera with a smaller view, sound and turned."""
-    if not (data / "lens-overlays").is_dir():
+    if not (data / OVERLAYS).is_dir():
         return
-    turns = [fault for fault in faults(data / "lens-overlays") if fault.kind == "turned"]
+    turns = [fault for fault in faults(data / OVERLAYS) if fault.kind == "turned"]
     cases = [Case(Truth.ORDINARY, "ordinary, smaller view", w[0].clip.name, w, CROPPED) for w in windows]
     cases += [
         Case(Truth.FAULT, "turned", f"{w[0].clip.name} {turn}", w, turn, turn.causes) for w in windows for turn in turns
@@ -160,7 +170,17 @@ def _bay(folder: Path, data: Path) -> Iterator[Question]:
     cases = _ordinary(days[60:90]) + tuple(_damaged(data, damaged))
     yield replace(first, camera="bay-webcam, 60 days", past=tuple(days[:60]), cases=cases)
     autumn = (*month[10][::2], *month[11][::2])
-    yield replace(first, camera="bay-webcam, June", past=tuple(month[6]), cases=_natural(autumn, "another season"))
+    cases = _natural(autumn, "another season") + tuple(_wet_autumn(data, autumn[::4]))
+    yield replace(first, camera="bay-webcam, June", past=tuple(month[6]), cases=cases)
+
+
+def _wet_autumn(data: Path, days: Sequence[Stretch]) -> Iterator[Case]:
+    """What is hardest to tell: a wet window in a season that the baseline has not seen either."""
+    for sort, damage, causes in _damages(data):
+        if damage.kind == "wet_window":
+            for day in days:
+                name = f"{day.clip.name} {damage}"
+                yield Case(Truth.FAULT, f"{sort}, another season", name, (day,), damage, causes)
 
 
 def _is_day(hour: float) -> bool:
@@ -214,20 +234,21 @@ SHELF_DAYS = 4
 def _shelf(folder: Path, data: Path) -> Iterator[Question]:
     (clip,) = find_footage(folder).clips
     dates = sorted({path.name[:10] for path in clip.files})
-    def of(first: int, count: int) -> Stretch:
-        chosen = dates[first : first + count]
+
+    def of(first: int) -> Stretch:
+        chosen = dates[first : first + SHELF_DAYS]
         files = tuple(path for path in clip.files if path.name[:10] in chosen)
         return Stretch(replace(clip, files=files, name=f"{chosen[0]} to {chosen[-1]}"))
 
-    past = tuple(of(first, SHELF_DAYS) for first in range(0, 12, SHELF_DAYS))
-    grown = [of(first, SHELF_DAYS) for first in range(14, len(dates) - SHELF_DAYS + 1, 2)]
-    next_days = [of(12, SHELF_DAYS)]
+    past = tuple(of(first) for first in range(0, 12, SHELF_DAYS))
+    grown = [of(first) for first in range(14, len(dates) - SHELF_DAYS + 1, 2)]
+    next_days = [of(12)]
     cases = (*_ordinary(next_days), *_natural(grown, "plants grow"), *_damaged(data, [(next_days[0],)]))
     shelf = Question("shelf", DEFAULT_FPS, past, cases)
     yield shelf
     yield from _turned(shelf, data, [(next_days[0],)])
-    later = tuple(of(first, SHELF_DAYS) for first in range(8, 28, SHELF_DAYS))
-    cases = (*_ordinary([of(28, SHELF_DAYS)]), *_damaged(data, [(of(28, SHELF_DAYS),)]))
+    later = tuple(of(first) for first in range(8, 28, SHELF_DAYS))
+    cases = (*_ordinary([of(28)]), *_damaged(data, [(of(28),)]))
     yield replace(shelf, camera="shelf, grown", past=later, cases=cases)
 
 
@@ -278,17 +299,25 @@ def _video(path: Path, data: Path) -> Iterator[Question]:
         Case(Truth.ORDINARY, "ordinary, videos", f"{path.name} {number}", (window,))
         for number, window in enumerate(windows, start=1)
     )
-    cases += tuple(_damaged(data, [damaged]))
+    cases += tuple(_damaged(data, [damaged], lens=(2,)))
     question = Question(path.name, camera.fps, camera.past, cases)
     yield question
     yield from _turned(question, data, [damaged])
 
 
 def _seconds(stretch: Stretch) -> float:
-    from sentinel_edge.footage.decoding import VideoReader
-
     with VideoReader(stretch.clip.path) as reader:
         return stretch.length / reader.fps
+
+
+_KNOWN: Mapping[str, Callable[[Path, Path], Iterator[Question]]] = {
+    "bay-webcam": _bay,
+    "building-site": _site,
+    "checkpoint": _checkpoint,
+    "shelf": _shelf,
+    "weather-field": _field,
+}
+"""Cameras of pictures, whose truth is told day by day; videos are taken as they come."""
 
 
 def _with_strangers(found: Sequence[Question]) -> list[Question]:

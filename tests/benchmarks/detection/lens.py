@@ -6,11 +6,11 @@ in the sense of `corruptions.Damage`: the same four members, and `damaged_camera
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -19,7 +19,6 @@ from sentinel_edge.sabotage.corruptions import REFERENCE_HEIGHT, Corruption, Fra
 
 OTHERS = "others' overlays"
 OURS = "lens and mount"
-_COVERED = ("occlusion", "fog", "blur", "noise", "compression", "dirt")
 _VEILED = ("occlusion", "fog", "blur", "dirt")
 
 
@@ -86,7 +85,7 @@ class Lens:
     def on_clip(self, name: str, length: int) -> Corruption:
         """The damaged camera of one clip; see `Failure.on_clip`."""
         del length
-        return globals()[f"_{self.kind}"](self.strength, name, self.folder)  # type: ignore[no-any-return]
+        return _MAKERS[self.kind](self.strength, name, self.folder)
 
     def fingerprint(self) -> str:
         """What it does; changes with the code that does it."""
@@ -107,17 +106,18 @@ class _Kind:
 DIRT, RAIN, BROKEN = "dirtyonglass.png", "rainglass.png", "broken1.png"
 KINDS: Mapping[str, _Kind] = {
     "dirt": _Kind((2, 4, 8), DIRT, _VEILED),
-    "rain": _Kind((0.35, 0.6, 1), RAIN, _COVERED),
-    "rain_defocus": _Kind((0.35, 0.7), RAIN, _COVERED),
-    "wet_window": _Kind((0.5, 1), RAIN, _COVERED),
-    "broken_glass": _Kind((0.5, 1), BROKEN, (*_COVERED, "camera_moved")),
+    "rain": _Kind((0.35, 0.6, 1), RAIN, _VEILED),
+    "rain_defocus": _Kind((0.35, 0.7), RAIN, _VEILED),
+    "wet_window": _Kind((0.25, 0.5, 1), RAIN, _VEILED),
+    "broken_glass": _Kind((0.5, 1), BROKEN, _VEILED),
     "turned": _Kind((0.04, 0.07), "", ("camera_moved",)),
-    "black_level": _Kind((12, 18, 25), "", ("fog", "over_exposure", "low_light", "unknown", "black_level")),
+    "black_level": _Kind((12, 18, 25), "", ("fog", "over_exposure", "unknown", "black_level")),
+    "cropped": _Kind((), "", ()),
 }
 """`dirt`: the light that the dirt scatters, so many times as strong as it was recorded, screened over. `rain`,
 `broken_glass`: opacity of the overlay. `rain_defocus`: opacity of rain, and a slight blur of the whole. `wet_window`:
-drops blur what is behind them and shine faintly; the number is how much of it they blur. `turned`: a shift in shares
-of the height, with it a turn, seen through a smaller part of the picture (`cropped`). `black_level`: grey levels added,
+water blurs what is behind it, drops shine faintly and out of focus; the number is how much of it is blurred. `turned`: a shift in shares
+of the height, with it a turn, seen through a smaller part of the picture (`CROPPED`). `black_level`: grey levels added,
 clipped at white."""
 
 
@@ -126,22 +126,19 @@ def faults(folder: Path) -> list[Lens]:
     return [
         Lens(kind, strength, number, folder)
         for kind, known in KINDS.items()
-        if kind != CROPPED.kind
         for number, strength in enumerate(known.strengths, start=1)
     ]
 
 
-CROPPED = Lens("cropped", 0.0, 0, Path())
-"""The sound camera that sees a smaller part of the picture: the past of `turned`."""
-KINDS = {**KINDS, "cropped": _Kind((0,), "", ())}
+
+
+Maker = Callable[[float, str, Path], Corruption]
+"""From a strength, the clip's name and the folder of overlays to the damaged camera of a clip."""
 
 
 @lru_cache
 def _checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-Picture = TypeVar("Picture", bound=Frame)
 
 
 def _loaded(path: Path) -> Frame:
@@ -183,7 +180,7 @@ def _layer(path: Path, opacity: float, height: int, width: int) -> tuple[Frame, 
     return np.ascontiguousarray(picture[..., :3]), 1 - share, share  # type: ignore[return-value]
 
 
-def _laid_over(name: str) -> "type[object] | object":
+def _laid_over(name: str) -> Maker:
     def make(strength: float, _name: str, folder: Path) -> Corruption:
         def corrupt(frame: Frame) -> Frame:
             shown, under, over = _layer(folder / name, strength, *frame.shape[:2])
@@ -194,28 +191,36 @@ def _laid_over(name: str) -> "type[object] | object":
     return make
 
 
-_rain, _broken_glass = _laid_over(RAIN), _laid_over(BROKEN)
 _DEFOCUS = 1.0
 """Sigma of the blur that goes with rain, pixels of a picture 480 high."""
 
 
 def _rain_defocus(strength: float, name: str, folder: Path) -> Corruption:
-    rain = _rain(strength, name, folder)  # type: ignore[operator]
+    rain = _laid_over(RAIN)(strength, name, folder)
 
     def corrupt(frame: Frame) -> Frame:
         sigma = max(0.5, _DEFOCUS * frame.shape[0] / REFERENCE_HEIGHT)
-        return rain(np.asarray(cv2.GaussianBlur(frame, (0, 0), sigma), np.uint8))  # type: ignore[no-any-return]
+        return rain(np.asarray(cv2.GaussianBlur(frame, (0, 0), sigma), np.uint8))
 
     return corrupt
 
 
+_WET_BLUR, _DROP_BLUR = 5.0, 3.0
+"""Sigmas, pixels of a picture 480 high: of what is seen through water, and of the drops, which no lens is focused on."""
+
+
 @lru_cache(maxsize=8)
-def _wetness(folder: Path, height: int, width: int) -> Frame:
-    """How wet each place of the glass is, 0 to 1: near a drop, and below it, where it ran."""
-    drops = np.asarray(_fitted(_loaded(folder / RAIN), height, width)[..., 3], np.float32) / 255
-    broad = max(1.0, height / 60)
-    near = cv2.GaussianBlur(drops, (0, 0), broad, sigmaY=2 * broad)
-    return np.clip(near / max(1e-6, float(np.quantile(near, 0.8))), 0, 1).astype(np.float32)  # type: ignore[return-value]
+def _water(folder: Path, height: int, width: int) -> tuple[Frame, Frame, Frame]:
+    """How wet each place of the glass is, 0 to 1, near a drop and below it, where it ran; the drops; their share."""
+    scale = height / REFERENCE_HEIGHT
+    layer = _fitted(_loaded(folder / RAIN), height, width).astype(np.float32)
+    drops = layer[..., 3] / 255
+    near = cv2.GaussianBlur(drops, (0, 0), max(0.7, 8 * scale), sigmaY=max(1.0, 40 * scale))
+    wet = np.clip(near / max(1e-6, float(np.quantile(near, 0.7))), 0, 1).astype(np.float32)
+    share = cv2.GaussianBlur(drops, (0, 0), max(0.7, _DROP_BLUR * scale))
+    light = cv2.GaussianBlur(layer[..., :3] * drops[..., np.newaxis], (0, 0), max(0.7, _DROP_BLUR * scale))
+    shown = np.clip(light / np.maximum(share, 1e-3)[..., np.newaxis], 0, 255).astype(np.uint8)
+    return wet, shown, np.asarray(share, np.float32)  # type: ignore[return-value]
 
 
 def _wet_window(strength: float, name: str, folder: Path) -> Corruption:
@@ -223,13 +228,13 @@ def _wet_window(strength: float, name: str, folder: Path) -> Corruption:
 
     def corrupt(frame: Frame) -> Frame:
         height, width = frame.shape[:2]
-        wet = _wetness(folder, height, width) * strength
-        shown, under, over = _layer(folder / RAIN, 0.25 * strength, height, width)
+        wet, shown, share = _water(folder, height, width)
         if flip:
-            wet, shown, under, over = (np.ascontiguousarray(one[:, ::-1]) for one in (wet, shown, under, over))
-        soft = cv2.GaussianBlur(frame, (0, 0), max(1.0, 4 * height / REFERENCE_HEIGHT))
+            wet, shown, share = (np.ascontiguousarray(one[:, ::-1]) for one in (wet, shown, share))
+        wet, share = wet * strength, share * (0.3 * strength)
+        soft = cv2.GaussianBlur(frame, (0, 0), max(1.0, _WET_BLUR * height / REFERENCE_HEIGHT))
         seen = cv2.blendLinear(frame, soft, 1 - wet, wet)
-        return np.asarray(cv2.blendLinear(seen, shown, under, over), np.uint8)
+        return np.asarray(cv2.blendLinear(seen, shown, 1 - share, share), np.uint8)
 
     return corrupt
 
@@ -265,3 +270,17 @@ def _cropped(_strength: float, _name: str, _folder: Path) -> Corruption:
 def _black_level(strength: float, _name: str, _folder: Path) -> Corruption:
     levels = np.clip(np.arange(256) + strength, 0, 255).astype(np.uint8)
     return lambda frame: np.asarray(cv2.LUT(frame, levels), np.uint8)
+
+
+_MAKERS: Mapping[str, Maker] = {
+    "dirt": _dirt,
+    "rain": _laid_over(RAIN),
+    "rain_defocus": _rain_defocus,
+    "wet_window": _wet_window,
+    "broken_glass": _laid_over(BROKEN),
+    "turned": _turned,
+    "black_level": _black_level,
+    "cropped": _cropped,
+}
+CROPPED = Lens("cropped", 0.0, 0, Path())
+"""The sound camera that sees a smaller part of the picture: the past of `turned`."""
