@@ -25,6 +25,7 @@ from sentinel_edge.sabotage.saboteur import sabotage
 from sentinel_edge.verdict.verdict import Status
 from tests.benchmarks.detection import records, remedies, scores
 from tests.benchmarks.detection.cache import WindowCache
+from tests.benchmarks.detection.cases import Truth
 from tests.benchmarks.detection.corruptions import (
     CLEAN,
     SABOTEUR,
@@ -34,8 +35,7 @@ from tests.benchmarks.detection.corruptions import (
     all_damages,
     corrupt_tta_installed,
 )
-from tests.benchmarks.detection.footage import HALVES, Part, Stretch, find_cameras, hour_of
-from tests.benchmarks.detection.cases import OVERLAYS, Truth
+from tests.benchmarks.detection.footage import HALVES, OVERLAYS, Part, Stretch, find_cameras, hour_of
 from tests.benchmarks.detection.judges import Normal, Opinion, sentinel_edge
 from tests.benchmarks.detection.lens import BROKEN, CROPPED, DIRT, RAIN, faults
 from tests.benchmarks.detection.records import Records

@@ -6,16 +6,17 @@ Written for the footage that SOURCES.md in `../shared/data` describes; what is n
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 
 from sentinel_edge.footage.clips import Clip, find_footage
-from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.dates import time_of
+from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.samples import DEFAULT_FPS
 from sentinel_edge.sabotage.corruptions import KINDS
 
 from .corruptions import CLEAN, CORRUPT_TTA, SABOTEUR, THEIR_KINDS, Damage, corrupt_tta_installed
-from .footage import Stretch, cut, find_cameras
+from .footage import OVERLAYS, Stretch, cut, find_cameras
 from .lens import CROPPED, Damaging, faults
 
 
@@ -70,8 +71,6 @@ class Question:
 
 QUICK_KINDS = frozenset({"blur", "occlusion", "low_light", "rain", "wet_window", "turned"})
 QUICK_SEVERITY = 2
-OVERLAYS = "lens-overlays"
-"""The folder beside the cameras that holds no camera."""
 
 
 def questions(data: Path, *, quick: bool = False) -> list[Question]:
@@ -94,9 +93,9 @@ def _damages(
 ) -> Iterator[tuple[str, Damaging, tuple[str, ...]]]:
     """Rows, damages and right names: our saboteur's at severity 2 and 3, the lens's and `corrupt-tta`'s as asked."""
     for severity in (2, 3):
-        for kind in KINDS:
-            damage = Damage(SABOTEUR, str(kind), severity)
-            yield f"saboteur severity {severity}", damage, tuple(map(str, damage.causes))
+        for failing in KINDS:
+            damage = Damage(SABOTEUR, str(failing), severity)
+            yield f"{SABOTEUR} severity {severity}", damage, tuple(map(str, damage.causes))
     if (data / OVERLAYS).is_dir():
         for fault in faults(data / OVERLAYS):
             if fault.kind != "turned" and fault.severity in lens:
@@ -105,7 +104,7 @@ def _damages(
         for kind, known in THEIR_KINDS.items():
             if not known.slow:
                 damage = Damage(CORRUPT_TTA, kind, severity)
-                yield f"corrupt-tta severity {severity}", damage, tuple(map(str, damage.causes))
+                yield f"{CORRUPT_TTA} severity {severity}", damage, tuple(map(str, damage.causes))
 
 
 def _damaged(
@@ -292,7 +291,7 @@ def _video(path: Path, data: Path) -> Iterator[Question]:
     seconds = _seconds(future)
     count = min(MAX_WINDOWS, max(1, round(seconds * camera.fps / VIDEO_SAMPLES)))
     edges = [future.start + future.length * number // count for number in range(count + 1)]
-    windows = [cut(future, start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
+    windows = [cut(future, start, stop) for start, stop in pairwise(edges)]
     enough = min(future.length, round(future.length * DAMAGED_SAMPLES / (seconds * camera.fps)))
     damaged = (cut(future, future.start, future.start + enough),)
     cases = tuple(

@@ -1,4 +1,4 @@
-"""Faults of a camera that our saboteur does not make: what others laid over the glass, and what a mount or a sensor does.
+"""Faults that our saboteur does not make: what others laid over the glass, and what a mount or a sensor does.
 
 Dirt, drops and broken glass are pictures by others (`lens-overlays`; see the SOURCES.md beside the footage). They stay
 at the same place of the picture through all lights and contents, as what is at the lens does. Each fault is a damage
@@ -15,7 +15,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from sentinel_edge.sabotage.corruptions import REFERENCE_HEIGHT, Corruption, Frame
+from sentinel_edge.sabotage.corruptions import REFERENCE_HEIGHT, Corruption, Frame, Plane
 
 OTHERS = "others' overlays"
 OURS = "lens and mount"
@@ -114,11 +114,11 @@ KINDS: Mapping[str, _Kind] = {
     "black_level": _Kind((12, 18, 25), "", ("fog", "over_exposure", "unknown", "black_level")),
     "cropped": _Kind((), "", ()),
 }
-"""`dirt`: the light that the dirt scatters, so many times as strong as it was recorded, screened over. `rain`,
-`broken_glass`: opacity of the overlay. `rain_defocus`: opacity of rain, and a slight blur of the whole. `wet_window`:
-water blurs what is behind it, drops shine faintly and out of focus; the number is how much of it is blurred. `turned`: a shift in shares
-of the height, with it a turn, seen through a smaller part of the picture (`CROPPED`). `black_level`: grey levels added,
-clipped at white."""
+"""What a strength is: of `dirt` how many times as strong as it was recorded the light is that it scatters, screened
+over the picture; of `rain` and `broken_glass` the opacity of the overlay, of `rain_defocus` the same, with a slight blur
+of the whole; of `wet_window` how much is blurred behind water, whose drops shine faintly and out of focus; of `turned`
+a shift in shares of the height, a turn with it, both seen through a smaller part of the picture (`CROPPED`); of
+`black_level` grey levels added, clipped at white."""
 
 
 def faults(folder: Path) -> list[Lens]:
@@ -128,8 +128,6 @@ def faults(folder: Path) -> list[Lens]:
         for kind, known in KINDS.items()
         for number, strength in enumerate(known.strengths, start=1)
     ]
-
-
 
 
 Maker = Callable[[float, str, Path], Corruption]
@@ -173,11 +171,11 @@ def _dirt(strength: float, _name: str, folder: Path) -> Corruption:
 
 
 @lru_cache(maxsize=16)
-def _layer(path: Path, opacity: float, height: int, width: int) -> tuple[Frame, Frame, Frame]:
+def _layer(path: Path, opacity: float, height: int, width: int) -> tuple[Frame, Plane, Plane]:
     """What an overlay shows, and the shares of the picture and of it, float32."""
     picture = _fitted(_loaded(path), height, width)
     share = np.asarray(picture[..., 3], np.float32) * (opacity / 255)
-    return np.ascontiguousarray(picture[..., :3]), 1 - share, share  # type: ignore[return-value]
+    return np.ascontiguousarray(picture[..., :3]), 1 - share, share
 
 
 def _laid_over(name: str) -> Maker:
@@ -205,12 +203,13 @@ def _rain_defocus(strength: float, name: str, folder: Path) -> Corruption:
     return corrupt
 
 
+_DROP_OPACITY = 0.3
 _WET_BLUR, _DROP_BLUR = 5.0, 3.0
-"""Sigmas, pixels of a picture 480 high: of what is seen through water, and of the drops, which no lens is focused on."""
+"""Sigmas, pixels of a picture 480 high: of what is seen through water, and of its drops, never in focus."""
 
 
 @lru_cache(maxsize=8)
-def _water(folder: Path, height: int, width: int) -> tuple[Frame, Frame, Frame]:
+def _water(folder: Path, height: int, width: int) -> tuple[Plane, Frame, Plane]:
     """How wet each place of the glass is, 0 to 1, near a drop and below it, where it ran; the drops; their share."""
     scale = height / REFERENCE_HEIGHT
     layer = _fitted(_loaded(folder / RAIN), height, width).astype(np.float32)
@@ -220,7 +219,7 @@ def _water(folder: Path, height: int, width: int) -> tuple[Frame, Frame, Frame]:
     share = cv2.GaussianBlur(drops, (0, 0), max(0.7, _DROP_BLUR * scale))
     light = cv2.GaussianBlur(layer[..., :3] * drops[..., np.newaxis], (0, 0), max(0.7, _DROP_BLUR * scale))
     shown = np.clip(light / np.maximum(share, 1e-3)[..., np.newaxis], 0, 255).astype(np.uint8)
-    return wet, shown, np.asarray(share, np.float32)  # type: ignore[return-value]
+    return wet, shown, np.asarray(share, np.float32)
 
 
 def _wet_window(strength: float, name: str, folder: Path) -> Corruption:
@@ -230,8 +229,8 @@ def _wet_window(strength: float, name: str, folder: Path) -> Corruption:
         height, width = frame.shape[:2]
         wet, shown, share = _water(folder, height, width)
         if flip:
-            wet, shown, share = (np.ascontiguousarray(one[:, ::-1]) for one in (wet, shown, share))
-        wet, share = wet * strength, share * (0.3 * strength)
+            wet, shown, share = np.fliplr(wet), np.ascontiguousarray(np.fliplr(shown)), np.fliplr(share)
+        wet, share = wet * np.float32(strength), share * np.float32(_DROP_OPACITY * strength)
         soft = cv2.GaussianBlur(frame, (0, 0), max(1.0, _WET_BLUR * height / REFERENCE_HEIGHT))
         seen = cv2.blendLinear(frame, soft, 1 - wet, wet)
         return np.asarray(cv2.blendLinear(seen, shown, 1 - share, share), np.uint8)

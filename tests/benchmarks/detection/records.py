@@ -147,12 +147,13 @@ def _source(module: ModuleType) -> str:
 
 
 def _fingerprint(recorder: Recorder) -> list[str]:
-    """What a recorder does: its own code, that of the modules it calls, what they import of the gates', and its model."""
+    """What a recorder does: its code and its model."""
     return [recorder.name, recorder.made_by, PREPROCESSING, *_code(type(recorder))]
 
 
 @cache
 def _code(kind: type[Recorder]) -> list[str]:
+    """Checksums of a recorder's own code, of the modules it calls, and of what they import of the gates'."""
     own = sys.modules[kind.__module__]
     called: set[ModuleType] = set()
     for member in vars(kind).values():
@@ -201,7 +202,10 @@ class _Held:
                 self._pictures[path] = scaled(read_image(path))
             return corrupt(self._pictures[path])
 
-        with mock.patch.object(samples, "VideoReader", open_video), mock.patch.object(samples, "read_image", open_image):
+        with (
+            mock.patch.object(samples, "VideoReader", open_video),
+            mock.patch.object(samples, "read_image", open_image),
+        ):
             yield
 
     def _video(self) -> tuple[list[tuple[float, Frame | None]], float]:

@@ -23,7 +23,7 @@ from unittest import mock
 import cv2
 import numpy as np
 
-from sentinel_edge import assets, gates
+from sentinel_edge import assets
 from sentinel_edge.baseline import learning
 from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.baseline.learning import build_baseline
@@ -44,8 +44,8 @@ from .lens import Damaging
 from .records import Records
 
 METHOD = (
-    "What `decide` calls for after one FAIL, its guards at their defaults, and in how many of the windows that failed the "
-    "first cause named is right. Ordinary windows are of a kind the baseline has seen; natural change it has not seen."
+    "What `decide` calls for after one FAIL, its guards at their defaults, and in how many of the windows that failed "
+    "the first cause named is right. Ordinary windows are of a kind that the baseline has seen, natural change is not."
 )
 ANSWERS = ("nothing", "look", "repair", "retrain", "ERROR")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
