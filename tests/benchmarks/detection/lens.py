@@ -115,7 +115,7 @@ KINDS: Mapping[str, _Kind] = {
     "cropped": _Kind((), "", ()),
 }
 """What a strength is: of `dirt` how many times as strong as it was recorded the light is that it scatters, screened
-over the picture; of `rain` and `broken_glass` the opacity of the overlay, of `rain_defocus` the same, with a slight blur
+over the picture; of `rain` and `broken_glass` the opacity of the overlay, of `rain_defocus` the same and a slight blur
 of the whole; of `wet_window` how much is blurred behind water, whose drops shine faintly and out of focus; of `turned`
 a shift in shares of the height, a turn with it, both seen through a smaller part of the picture (`CROPPED`); of
 `black_level` grey levels added, clipped at white."""
