@@ -133,7 +133,7 @@ bench: $(VENV)/installed ## measure speed and memory; results in bench_output/
 	@$(PYTHON) -m tests.benchmarks
 
 .PHONY: bench-detection
-bench-detection: $(VENV)/detection-installed ## false alarms and misses on FOOTAGE, clean and damaged; in bench_output/
+bench-detection: $(VENV)/detection-installed ## false alarms, misses and what they call for, on FOOTAGE; in bench_output/
 	@: $(or $(FOOTAGE),$(error name a folder of fixed-camera footage: make bench-detection FOOTAGE=folder))
 	@$(PYTHON) -m tests.benchmarks.detection --footage '$(FOOTAGE)' $(if $(ALIBI),--alibi '$(ALIBI)') $(DETECTION_FLAGS)
 
