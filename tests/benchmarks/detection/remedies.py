@@ -27,7 +27,8 @@ from sentinel_edge import assets
 from sentinel_edge.baseline import learning
 from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.baseline.learning import build_baseline
-from sentinel_edge.decision.decision import REMEDIES, Guards, Remedy, Surroundings, decide
+from sentinel_edge.causes import REMEDIES, Remedy
+from sentinel_edge.decision.decision import Guards, Surroundings, decide
 from sentinel_edge.decision.history import Action
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Clip, Footage
@@ -325,7 +326,7 @@ def _group(answer: Answer) -> str:
         return "all"
     if answer.sort.startswith((SABOTEUR, CORRUPT_TTA)):
         return answer.sort
-    return "dirt, drops, broken glass, a turned camera, another black level"
+    return "others' dirt, drops, broken glass; turned, frozen, another black level"
 
 
 def main() -> None:
