@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,9 +16,10 @@ from hypothesis import strategies as st
 from sentinel_edge import assets
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.clips import find_clips
+from sentinel_edge.footage.clips import Clip, find_clips
 from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo, encode_png
+from sentinel_edge.footage.window import Recorder, Window, read_window
 from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, measure
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.sabotage.corruptions import KINDS
@@ -307,9 +309,25 @@ def test_records_kept_apart_are_those_of_the_window_read_whole(
         assert window.records[QUALITY].tobytes() == whole.records[QUALITY].tobytes()
         assert (window.origins, window.samples) == (whole.origins, whole.samples)
     # Signals measured by other code are measured again, and nothing is embedded for that.
-    monkeypatch.setattr(records, "_code", lambda kind: [kind.__name__, "changed"])
+    measured: list[str] = []
+
+    def changed(kind: type[Recorder]) -> list[str]:
+        return [kind.__name__, "changed"] if kind.name == QUALITY else code(kind)
+
+    def reading(clips: list[Clip], recorders: list[Recorder], *options: Any, **more: Any) -> Window:
+        measured.extend(recorder.name for recorder in recorders)
+        return read_window(clips, recorders, *options, **more)
+
+    code = records._code
+    monkeypatch.setattr(records, "_code", changed)
+    monkeypatch.setattr(records, "read_window", reading)
     before = kept.embedder.embedded
     kept.fill(stretch, [CLEAN], 5.0)
+    assert measured == [QUALITY]
+    # Where footage is read in another way all is read again, but a picture that was embedded is not embedded again.
+    monkeypatch.setattr(records, "_source", lambda module: module.__name__)
+    kept.fill(stretch, [CLEAN], 5.0)
+    assert measured == [QUALITY, EMBEDDING, QUALITY]
     assert kept.embedder.embedded == before > 0
 
 

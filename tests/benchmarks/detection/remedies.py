@@ -265,7 +265,7 @@ def harm(answers: Sequence[Answer]) -> dict[str, tuple[int, int]]:
     faults = truth[Truth.FAULT]
     severe = {level: [one for one in faults if one.sort == f"{SABOTEUR} severity {level}"] for level in (2, 3)}
     real = [one for one in faults if not one.sort.startswith(SABOTEUR)]
-    mild = f"{CORRUPT_TTA} severity 1"
+    graded = [one for one in faults if one.sort.startswith((SABOTEUR, CORRUPT_TTA)) and not one.sort.endswith(" 1")]
     counts = (
         count(one.called_for == "retrain" for one in faults),
         count(one.called_for in HELPS for one in real),
@@ -274,7 +274,7 @@ def harm(answers: Sequence[Answer]) -> dict[str, tuple[int, int]]:
         count(one.called_for == "repair" for one in truth[Truth.NATURAL]),
         count(one.called_for == "ERROR" for one in truth[Truth.ORDINARY]),
         count(one.status == "FAIL" for one in truth[Truth.ORDINARY]),
-        count(one.right for one in faults if one.right is not None and one.sort != mild),
+        count(one.right for one in graded if one.right is not None),
         count(one.called_for in ("nothing", "retrain") for one in truth[Truth.STRANGER]),
     )
     return dict(zip(TARGETS, counts, strict=True))
