@@ -62,7 +62,7 @@ help:
 	@printf '  %-19s%s (%s)\n' IMAGE 'name of the container image' '$(IMAGE)'
 	@printf '  %-19s%s (%s)\n' FOOTAGE 'folder of cameras for bench-detection: videos, folders of pictures, of days' '$(FOOTAGE)'
 	@printf '  %-19s%s (%s)\n' ALIBI 'a Python that has alibi-detect, to run it beside ours' '$(ALIBI)'
-	@printf '  %-19s%s (%s)\n' DETECTION_FLAGS 'more for bench-detection: --quick, --slow, --worst N' '$(DETECTION_FLAGS)'
+	@printf '  %-19s%s (%s)\n' DETECTION_FLAGS 'more for bench-detection: --remedies, --quick, --slow, --worst N' '$(DETECTION_FLAGS)'
 	@printf '  %-19s%s (%s)\n' NEW 'footage of the changed world, for retrain' '$(NEW)'
 	@printf '  %-19s%s (%s)\n' CANARY 'footage of it that nobody trains on; empty for the last quarter of NEW' '$(CANARY)'
 	@printf '  %-19s%s (%s)\n' CHANGE 'what changes in heal: half-rate, or patrol for a camera that begins to move' '$(CHANGE)'
@@ -133,7 +133,7 @@ bench: $(VENV)/installed ## measure speed and memory; results in bench_output/
 	@$(PYTHON) -m tests.benchmarks
 
 .PHONY: bench-detection
-bench-detection: $(VENV)/detection-installed ## false alarms and misses on FOOTAGE, clean and damaged; in bench_output/
+bench-detection: $(VENV)/detection-installed ## false alarms, misses and what they call for, on FOOTAGE; in bench_output/
 	@: $(or $(FOOTAGE),$(error name a folder of fixed-camera footage: make bench-detection FOOTAGE=folder))
 	@$(PYTHON) -m tests.benchmarks.detection --footage '$(FOOTAGE)' $(if $(ALIBI),--alibi '$(ALIBI)') $(DETECTION_FLAGS)
 

@@ -5,24 +5,29 @@ import json
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentinel_edge import assets
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.clips import find_clips
+from sentinel_edge.footage.clips import Clip, find_clips
 from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo, encode_png
-from sentinel_edge.gates.quality.signals import FRAME_SIGNALS
+from sentinel_edge.footage.window import Recorder, Window, read_window
+from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, measure
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.sabotage.corruptions import KINDS
 from sentinel_edge.sabotage.saboteur import sabotage
 from sentinel_edge.verdict.verdict import Status
-from tests.benchmarks.detection import scores
+from tests.benchmarks.detection import records, remedies, scores
 from tests.benchmarks.detection.cache import WindowCache
+from tests.benchmarks.detection.cases import Truth
 from tests.benchmarks.detection.corruptions import (
     CLEAN,
     SABOTEUR,
@@ -32,8 +37,10 @@ from tests.benchmarks.detection.corruptions import (
     all_damages,
     corrupt_tta_installed,
 )
-from tests.benchmarks.detection.footage import HALVES, Part, Stretch, find_cameras, hour_of
+from tests.benchmarks.detection.footage import HALVES, OVERLAYS, Part, Stretch, find_cameras, hour_of
 from tests.benchmarks.detection.judges import Normal, Opinion, sentinel_edge
+from tests.benchmarks.detection.lens import BROKEN, CROPPED, DIRT, RAIN, faults
+from tests.benchmarks.detection.records import Records
 from tests.benchmarks.detection.scores import Outcome, Trial
 from tests.conftest import INCOMING
 from tests.gates.embedding.test_calibration import baseline_of
@@ -248,3 +255,110 @@ def test_only_the_first_cause_counts_and_only_where_the_window_failed() -> None:
     ]
     rate = scores.named(found)
     assert (rate.hits, rate.judged) == (1, 3)
+
+
+@pytest.fixture
+def overlays(footage: Path) -> Path:
+    """Overlays beside the footage: specks, drops and cracks, at the places where theirs are transparent or not."""
+    folder = footage / OVERLAYS
+    folder.mkdir()
+    chance = np.random.default_rng(0)
+    drops = (cv2.GaussianBlur(chance.random((96, 128), np.float32), (0, 0), 2) > 0.51).astype(np.uint8)
+    (folder / DIRT).write_bytes(encode_png(drops * 20).tobytes())
+    shown = np.dstack([drops * 200, drops * 210, drops * 220, drops * 255])
+    for name in (RAIN, BROKEN):
+        (folder / name).write_bytes(cv2.imencode(".png", shown)[1].tobytes())
+    return folder
+
+
+def test_a_fault_of_the_lens_stays_where_it_is_and_does_what_its_name_says(overlays: Path) -> None:
+    with VideoReader(INCOMING) as reader:
+        _, frame = next(iter(reader))
+    for fault in faults(overlays):
+        camera = fault.on_clip("clip", 2)
+        shown = camera(frame)
+        np.testing.assert_array_equal(camera(frame), shown)
+        assert shown.dtype == np.uint8
+        detail, before = (measure(picture, None)["fine"] for picture in (shown, frame))
+        if fault.kind == "turned":
+            assert shown.shape == CROPPED.on_clip("clip", 2)(frame).shape < frame.shape
+        elif fault.kind == "dirt":
+            assert (shown >= frame).all()
+            assert shown.mean() > frame.mean()
+        elif fault.kind == "black_level":
+            assert shown.min() == frame.min() + fault.strength
+        elif fault.kind == "wet_window":
+            assert detail.mean() < (1 - 0.1 * fault.severity) * before.mean()
+        else:
+            assert np.abs(shown.astype(float) - frame).mean() > 1
+
+
+def test_records_kept_apart_are_those_of_the_window_read_whole(
+    footage: Path, tmp_path: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (clip,) = find_clips(footage)
+    stretch = Stretch(clip, 4, FRAMES)
+    kept = Records.at(tmp_path / "kept", assets.default_model())
+    for damage in (CLEAN, Damage(SABOTEUR, "blur", 3), Damage(SABOTEUR, "frozen", 3)):
+        whole = WindowCache(tmp_path / "cache", embedder).window(stretch, damage, 5.0, 100)
+        kept.fill(stretch, [damage], 5.0)
+        with monkeypatch.context() as patch:
+            patch.setattr(records, "read_window", None)  # all of it is there already
+            window = kept.window(stretch, damage, 5.0)
+        np.testing.assert_array_equal(window.records[EMBEDDING], whole.records[EMBEDDING])
+        assert window.records[QUALITY].tobytes() == whole.records[QUALITY].tobytes()
+        assert (window.origins, window.samples) == (whole.origins, whole.samples)
+    # Signals measured by other code are measured again, and nothing is embedded for that.
+    measured: list[str] = []
+
+    def changed(kind: type[Recorder]) -> list[str]:
+        return [kind.__name__, "changed"] if kind.name == QUALITY else code(kind)
+
+    def reading(clips: list[Clip], recorders: list[Recorder], *options: Any, **more: Any) -> Window:
+        measured.extend(recorder.name for recorder in recorders)
+        return read_window(clips, recorders, *options, **more)
+
+    code = records._code
+    monkeypatch.setattr(records, "_code", changed)
+    monkeypatch.setattr(records, "read_window", reading)
+    before = kept.embedder.embedded
+    kept.fill(stretch, [CLEAN], 5.0)
+    assert measured == [QUALITY]
+    # Where footage is read in another way all is read again, but a picture that was embedded is not embedded again.
+    monkeypatch.setattr(records, "_source", lambda module: module.__name__)
+    kept.fill(stretch, [CLEAN], 5.0)
+    assert measured == [QUALITY, EMBEDDING, QUALITY]
+    assert kept.embedder.embedded == before > 0
+
+
+def test_the_remedy_table_says_what_a_verdict_calls_for(overlays: Path, tmp_path: Path) -> None:
+    answers = remedies.measured(overlays.parent, tmp_path / "cache", processes=1, quick=True)
+    told = {(answer.camera, answer.kind): answer for answer in answers}
+    assert {answer.truth for answer in answers} == {Truth.ORDINARY, Truth.FAULT}
+    assert told["campus.avi", ""].called_for == "nothing"
+    covered = told["campus.avi", "saboteur occlusion 2"]
+    assert (covered.status, covered.called_for, covered.right) == ("FAIL", "repair", True)
+    assert covered.gates["quality"]["score"] > 1
+    rows = {row.split("|")[2].strip(): row for row in remedies.table(answers).splitlines()}
+    assert "| ordinary | ordinary, videos | 1 | 1 |" in rows["ordinary, videos"]
+    assert set(rows) >= {"saboteur severity 2", "rain", "wet_window", "turned", "**all**"}
+
+
+def test_answers_are_counted_by_harm() -> None:
+    def answer(truth: Truth, sort: str, called_for: str, status: str = "FAIL") -> remedies.Answer:
+        return remedies.Answer("a", "w", truth, sort, "", status, called_for, None, 9, [], {}, "")
+
+    told = remedies.harm(
+        [
+            answer(Truth.FAULT, "saboteur severity 2", "repair"),
+            answer(Truth.FAULT, "saboteur severity 2", "retrain"),
+            answer(Truth.FAULT, "rain", "look"),
+            answer(Truth.NATURAL, "night", "retrain"),
+            answer(Truth.ORDINARY, "ordinary", "ERROR", "ERROR"),
+        ]
+    )
+    assert told["a fault of the camera called for retraining"] == (1, 3)
+    assert told["real and others' faults answered by repair or look"] == (1, 1)
+    assert told["saboteur severity 2 answered by repair or look"] == (1, 2)
+    assert told["natural change called for repair"] == (0, 1)
+    assert (told["ordinary windows: ERROR"], told["ordinary windows: FAIL"]) == ((1, 1), (0, 1))

@@ -2,7 +2,8 @@
 
 `make bench-detection FOOTAGE=dir` learns what is normal from each camera's past, then judges clean windows of its
 future and copies of them that were damaged on purpose: by our saboteur, and by `corrupt-tta`, which others wrote.
-Beside our judge stands the plain rule it grew out of, and on request alibi-detect.
+Beside our judge stands the plain rule it grew out of, and on request alibi-detect. Of windows whose truth is known the
+remedy table then tells what they call for.
 
 | room          | holds                                                                                |
 |---------------|--------------------------------------------------------------------------------------|
@@ -14,4 +15,8 @@ Beside our judge stands the plain rule it grew out of, and on request alibi-dete
 | `peers`       | alibi-detect, in a process and an environment of its own                             |
 | `scores`      | rates, areas under the curve, and their intervals, clustered by camera               |
 | `report`      | what is printed and written                                                          |
+| `cases`       | cameras whose truth is known, and the windows whose right answer is                  |
+| `lens`        | faults that neither saboteur makes: on the glass, of the mount, of the sensor        |
+| `records`     | what recorders made of damaged footage, kept apart from one another                  |
+| `remedies`    | the table of what a FAIL calls for, against what is true                             |
 """

@@ -16,12 +16,13 @@ from sentinel_edge.footage.window import Window
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.sabotage.corruptions import SEVEREST
 
+from . import remedies
 from .cache import WindowCache
 from .corruptions import CLEAN, Damage, all_damages, corrupt_tta_installed
 from .footage import WHOLE, Camera, find_cameras
 from .judges import JUDGES, Normal, learn
 from .peers import alibi_opinions
-from .report import OTHER, REAL, fill_in, report, write
+from .report import OTHER, REAL, fill_in, report, short_table, write
 from .scores import Outcome, Trial
 
 LIMIT = 100
@@ -34,13 +35,19 @@ def main() -> None:
     """Read, judge, print, write."""
     options = _arguments()
     try:
-        text, values = run(options)
+        if not options.remedies:
+            text, values = run(options)
+            print(text)
+            write(options.output, text, values)
+            if options.readme:
+                fill_in(options.readme, "detection", short_table(values))
+        answers = remedies.measured(options.footage, options.cache, quick=options.quick)
+        print(remedies.report(answers))
+        remedies.write(options.output, answers)
+        if options.readme:
+            fill_in(options.readme, "remedies", remedies.short_table(answers))
     except SentinelError as error:
         sys.exit(f"bench-detection: {error}")
-    print(text)
-    write(options.output, text, values)
-    if options.readme:
-        fill_in(options.readme, values)
 
 
 def _arguments() -> argparse.Namespace:
@@ -48,10 +55,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--footage", type=Path, required=True, help="folder of cameras: videos, or folders of pictures")
     parser.add_argument("--output", type=Path, default=Path("bench_output"), help="folder for detection.md and .json")
     parser.add_argument("--cache", type=Path, default=Path(".cache/detection"), help="folder for what was computed")
-    parser.add_argument("--readme", type=Path, help="a README whose detection block is filled with the short table")
+    parser.add_argument("--readme", type=Path, help="a README whose blocks are filled with the short tables")
     parser.add_argument("--alibi", type=Path, help="python of an environment with alibi-detect, to run it beside ours")
     parser.add_argument("--quick", action="store_true", help="five kinds of damage at two severities: two minutes")
     parser.add_argument("--worst", type=int, default=SEVEREST, help="the highest severity: the mild ones tell most")
+    parser.add_argument("--remedies", action="store_true", help="the remedy table alone")
     parser.add_argument("--slow", action="store_true", help="also the damages that take about a second a frame")
     return parser.parse_args()
 

@@ -32,6 +32,8 @@ NATIVE_LIMIT = 9000
 HOURS = 4
 NOON = 12
 FAILURES_FILE = "failures.json"
+OVERLAYS = "lens-overlays"
+"""The folder beside the cameras that holds no camera, but what is laid over their pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,9 @@ def find_cameras(folder: Path) -> list[Camera]:
         SentinelError: There is no footage, or `failures.json` does not fit it.
     """
     entries = {
-        name: list(clips) for name, clips in groupby(find_footage(folder).clips, key=lambda clip: _entry(clip, folder))
+        name: list(clips)
+        for name, clips in groupby(find_footage(folder).clips, key=lambda clip: _entry(clip, folder))
+        if name != OVERLAYS
     }
     told = _told(folder)
     others = {entry["footage"] for entry in told if "footage" in entry}

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -55,7 +54,6 @@ def write(folder: Path, text: str, values: Mapping[str, object]) -> None:
     (folder / "detection.json").write_text(json.dumps(_finite(values), indent=1, allow_nan=False) + "\n")
 
 
-BLOCK = re.compile(r"(<!-- detection:begin -->\n).*?(<!-- detection:end -->)", re.DOTALL)
 SHORT = (
     "clean windows called FAIL",
     "severity 1, at our false alarms",
@@ -64,13 +62,15 @@ SHORT = (
 )
 
 
-def fill_in(readme: Path, values: Mapping[str, Any]) -> None:
-    """Put the short table between a README's `detection` marks."""
+def fill_in(readme: Path, block: str, table: str) -> None:
+    """Put a short table between the marks of a README's block."""
+    begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
     text = readme.read_text(encoding="utf-8")
-    filled, found = BLOCK.subn(lambda block: block[1] + short_table(values) + block[2], text)
-    if not found:
-        raise SentinelError(f"{readme} has no <!-- detection:begin --> and <!-- detection:end -->; add both lines")
-    readme.write_text(filled, encoding="utf-8")
+    before, opened, rest = text.partition(f"{begin}\n")
+    _, closed, after = rest.partition(end)
+    if not opened or not closed:
+        raise SentinelError(f"{readme} has no {begin} and {end}; add both lines")
+    readme.write_text(before + opened + table + closed + after, encoding="utf-8")
 
 
 def short_table(values: Mapping[str, Any]) -> str:
