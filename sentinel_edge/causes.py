@@ -19,6 +19,7 @@ class Cause(StrEnum):
     OCCLUSION = "occlusion"
     CAMERA_MOVED = "camera_moved"
     FROZEN = "frozen"
+    REPLAYED = "replayed"
     COMPRESSION = "compression"
     COLOR_CAST = "color_cast"
     FOG = "fog"
@@ -45,6 +46,7 @@ REMEDIES: Mapping[Cause, Remedy] = {
     Cause.OCCLUSION: Remedy.REPAIR,
     Cause.CAMERA_MOVED: Remedy.REPAIR,
     Cause.FROZEN: Remedy.REPAIR,
+    Cause.REPLAYED: Remedy.REPAIR,
     Cause.COMPRESSION: Remedy.REPAIR,
     Cause.COLOR_CAST: Remedy.LOOK,
     Cause.FOG: Remedy.LOOK,

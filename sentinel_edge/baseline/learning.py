@@ -326,7 +326,7 @@ def _with_sensitivity(
     progress: Callable[[int], None],
 ) -> Baseline:
     """The baseline and what it catches of its own episodes, given by their positions, were they damaged."""
-    clips = [(clip, piece.window.stride) for clip, piece in zip(read.footage.clips, read.clips, strict=True)]
+    clips = [(clip, piece.window.kept) for clip, piece in zip(read.footage.clips, read.clips, strict=True)]
     found = measure_sensitivity(baseline, episodes, clips, models, progress=lambda count: progress(read.frames + count))
     return replace(baseline, sensitivity=found)
 

@@ -48,7 +48,7 @@ class _Stretch:
 def measure_sensitivity(
     baseline: Baseline,
     episodes: Mapping[int, Piece],
-    clips: Sequence[tuple[Clip, int]],
+    clips: Sequence[tuple[Clip, Callable[[int], bool]]],
     models: Models,
     *,
     progress: Callable[[int], None] = lambda _: None,
@@ -58,7 +58,7 @@ def measure_sensitivity(
     Args:
         baseline: What is normal.
         episodes: Footage at hand, by the position in the baseline of the episode it became.
-        clips: What it was read from, in order, and every how many-th sample of each was kept.
+        clips: What it was read from, in order, and which of its samples were kept.
         models: The embedder that made it.
         progress: Called with the number of frames embedded so far.
 
@@ -126,7 +126,7 @@ def _some(window: Window, names: Collection[str]) -> Window:
 
 
 def _damaged(
-    window: Window, failures: Sequence[Failure], clips: Sequence[tuple[Clip, int]], fps: float
+    window: Window, failures: Sequence[Failure], clips: Sequence[tuple[Clip, Callable[[int], bool]]], fps: float
 ) -> Iterator[tuple[Failure, Sample]]:
     """The window's frames read again, each as every one of the failures would show it."""
     for clip, samples in _read_again(window, clips, fps):
@@ -138,25 +138,29 @@ def _damaged(
 
 
 def _read_again(
-    window: Window, clips: Sequence[tuple[Clip, int]], fps: float
+    window: Window, clips: Sequence[tuple[Clip, Callable[[int], bool]]], fps: float
 ) -> Iterator[tuple[Clip, Iterator[Sample]]]:
     """The window's samples, by the clips they come from."""
-    for clip, stride in clips:
+    for clip, kept in clips:
         if clip.is_video:
             wanted = {origin for origin in window.origins if origin.rpartition("@")[0] == clip.name}
             part = clip
         else:
             files = tuple(path for path in clip.files if clip.picture_name(path) in window.origins)
             wanted = {clip.picture_name(path) for path in files}
-            part, stride = replace(clip, files=files), 1  # noqa: PLW2901  (there are no others to step over)
+            part, kept = replace(clip, files=files), _all_of_them  # noqa: PLW2901  (there are no others to step over)
         if wanted:
-            yield clip, _only(wanted, part, stride, fps)
+            yield clip, _only(wanted, part, kept, fps)
 
 
-def _only(wanted: set[str], clip: Clip, stride: int, fps: float) -> Iterator[Sample]:
+def _all_of_them(_: int) -> bool:
+    return True
+
+
+def _only(wanted: set[str], clip: Clip, kept: Callable[[int], bool], fps: float) -> Iterator[Sample]:
     """The samples of these origins; a video is stepped through up to the last of them and no further."""
     left = len(wanted)
-    for sample in SampleReader([clip], fps, wanted=lambda index: index % stride == 0):
+    for sample in SampleReader([clip], fps, wanted=kept):
         if sample.origin in wanted:
             left -= 1
             yield sample

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sentinel_edge import gates
-from sentinel_edge.decision.decision import Decision, Guards, Surroundings, decide, disagreement
+from sentinel_edge.decision.decision import Decision, Guards, Surroundings, decide, disagreement, silent_gates
 from sentinel_edge.decision.github import read_proposals, read_repairs, read_retrainings
 from sentinel_edge.decision.history import Action, Entry, read_history, write_history
 from sentinel_edge.decision.job_summary import job_summary, repair_call
@@ -186,6 +186,7 @@ def _entry(path: Path, verdict: Verdict | None, decision: Decision, now: datetim
         drift_score=verdict.drift_score,
         threshold=verdict.threshold,
         camera=verdict.camera,
+        silent=silent_gates(verdict),
     )
 
 

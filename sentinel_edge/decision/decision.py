@@ -15,6 +15,10 @@ from sentinel_edge.causes import REMEDIES, Cause, Remedy
 from sentinel_edge.decision.history import Action, Entry
 from sentinel_edge.verdict.verdict import EXIT_CODES, CauseFound, Status, Verdict
 
+SILENT_CHECKS = 3
+"""Checks in a row by which a gate must have been silent before somebody is called: what it would have found nobody
+knows."""
+
 
 class Policy(StrEnum):
     """Which failures are retrained on."""
@@ -121,7 +125,7 @@ def decide(  # noqa: PLR0911  (each guard is one way out, in the order in which 
     if verdict.status is Status.ERROR:
         return Decision(Action.ERROR, f"the check could not judge: {verdict.message}")
     if verdict.status is Status.PASS:
-        return Decision(Action.NONE, "PASS: nothing to do")
+        return _passed(verdict, earlier, guards, surroundings, now)
     causes = [found.kind for found in verdict.causes]
     if verdict.baseline.get("sample"):
         return _held("sample", "it was judged by the sample camera's baseline; give the camera's own with --baseline")
@@ -133,9 +137,7 @@ def decide(  # noqa: PLR0911  (each guard is one way out, in the order in which 
     if all(cause in known and now < known[cause] for cause in causes):
         until = min(known[cause] for cause in causes)
         return _held("acknowledged", f"{', '.join(causes)} acknowledged until {_moment(until)}")
-    judged = [
-        entry for entry in earlier if entry.status is not Status.ERROR and entry.baseline == verdict.baseline["sha256"]
-    ]
+    judged = _judged(verdict, earlier)
     recent = judged[-(guards.of_last - 1) :] if guards.of_last > 1 else []
     failed = 1 + sum(entry.status is Status.FAIL for entry in recent)
     if failed < guards.fails_needed:
@@ -145,6 +147,40 @@ def decide(  # noqa: PLR0911  (each guard is one way out, in the order in which 
     if fault is not None:
         return _repair(fault, verdict.camera, earlier, guards, surroundings, now=now)
     return _retrain(causes, earlier, guards, surroundings, now)
+
+
+def silent_gates(verdict: Verdict) -> tuple[str, ...]:
+    """Gates that did not judge a window of a kind that they always could."""
+    return tuple(name for name, gate in verdict.gates.items() if gate.numbers.get("silent"))
+
+
+def _passed(
+    verdict: Verdict, earlier: Sequence[Entry], guards: Guards, surroundings: Surroundings, now: datetime
+) -> Decision:
+    """Nothing, unless a gate has long been silent: the others' PASS says nothing of what it would have found."""
+    before = _judged(verdict, earlier)[-(SILENT_CHECKS - 1) :]
+    silent = [name for name in silent_gates(verdict) if all(name in entry.silent for entry in before)]
+    held = not guards.connected or (guards.maintenance_until and now < guards.maintenance_until)
+    if not silent or len(before) < SILENT_CHECKS - 1 or held:
+        return Decision(Action.NONE, "PASS: nothing to do")
+    title = f"Camera needs a look: gate {silent[0]} has fallen silent"
+    if surroundings.repairs is not None:
+        asked = title in surroundings.repairs
+    else:
+        asked = any(
+            entry.action is Action.REPAIR and silent[0] in entry.silent and now - entry.time < guards.cooldown
+            for entry in earlier
+        )
+    if asked:
+        return Decision(Action.NONE, f"PASS; that gate {silent[0]} has fallen silent was said already", "already open")
+    why = f"gate {silent[0]} did not judge the last {SILENT_CHECKS} checks, though the baseline's footage lets it"
+    return Decision(Action.REPAIR, f"{why}; what it would have found nobody knows", title=title)
+
+
+def _judged(verdict: Verdict, earlier: Sequence[Entry]) -> list[Entry]:
+    """Earlier checks that were judged, and by the same baseline."""
+    sha256 = verdict.baseline["sha256"]
+    return [entry for entry in earlier if entry.status is not Status.ERROR and entry.baseline == sha256]
 
 
 def _fault(causes: Sequence[CauseFound], policy: Policy) -> Cause | None:

@@ -56,6 +56,7 @@ class Entry:
         drift_score: The embedding gate's score; None where it gave none.
         threshold: Of the drift score; None where there was no verdict.
         camera: Whose footage it was; empty where that is not known.
+        silent: Gates that the baseline could judge by, and this window could not be judged by.
     """
 
     check: Sha256
@@ -68,6 +69,7 @@ class Entry:
     drift_score: Amount | None
     threshold: Amount | None
     camera: str = ""
+    silent: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.drift_score is not None and self.threshold is None:

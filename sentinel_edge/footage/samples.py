@@ -16,6 +16,7 @@ from sentinel_edge.footage.clips import Clip, Skipped
 from sentinel_edge.footage.decoding import Unreadable, VideoReader, read_image
 from sentinel_edge.footage.given import GivenFrames, TimedFrames
 from sentinel_edge.footage.mask import Mask
+from sentinel_edge.footage.sampling import Instants
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,10 @@ DEFAULT_FPS = 5.0
 class SampleReader:
     """Samples clips in order: videos at `fps`, every image of a folder.
 
-    A video frame is taken when its time enters a new slot of 1/fps seconds, so irregular time stamps are
-    sampled evenly; a rate at or above the video's own takes every frame. While iterating, `index` counts the
-    samples, `skipped` lists what could not be read, `failed` holds the indices of samples that could not, and
-    `damaged` those of frames that were made up, in part, for what was lost of a stream.
+    Of a video one frame is taken of each slot of 1/fps seconds (see `sampling.Instants`), so irregular time stamps are
+    sampled evenly. While iterating, `index` counts the samples, `skipped` lists what could not be read, `failed` holds
+    the indices of samples that could not, and `damaged` those of frames that were made up, in part, for what was lost of
+    a stream.
 
     Attributes:
         clips: The clips to read.
@@ -119,19 +120,19 @@ class SampleReader:
         for clip in self.clips:
             yield from self._video(clip) if clip.is_video else self._images(clip)
 
-    def unreadable(self, stride: int = 1) -> tuple[float, float]:
+    def unreadable(self, stride: int = 1, looked_at: Callable[[int], bool] = lambda _: True) -> tuple[float, float]:
         """How many samples could not be read, and how many there should have been.
 
         A video that cannot be opened stands for as many samples as the others gave on average, for one where
         there are no others: twenty empty files beside one good hour are not one part in a hundred.
 
         Args:
-            stride: Every how many-th sample was looked at in the end. Only those are counted, each for `stride`
-                samples, so that neither the beginning of the footage, which was looked at more closely, nor how
-                far the reader ran ahead weighs in.
+            stride: One of how many samples was looked at in the end.
+            looked_at: Which those are. Only they are counted, each for `stride` samples, so that neither the beginning
+                of the footage, which was looked at more closely, nor how far the reader ran ahead weighs in.
         """
         lost = self._lost + self._unopened * (self._video_samples / self._videos if self._videos else 1.0)
-        failed = sum(index % stride == 0 for index in self.failed) * stride
+        failed = sum(map(looked_at, self.failed)) * stride
         return min(failed, self.index) + lost, self.index + lost
 
     def _images(self, clip: Clip) -> Iterator[Sample]:
@@ -158,14 +159,11 @@ class SampleReader:
         except Unreadable as reason:
             self._pass_over(clip, reason.reason)
             return
-        first, last_slot = self.index, -1
+        first, instants = self.index, Instants(self.fps)
         waiting: deque[_Waiting] = deque()
         with reader:
             while reader.advance():
-                slot = int(reader.seconds * self.fps + 1e-6)
-                index = -1
-                if slot > last_slot:
-                    last_slot, index = slot, self._next_index()
+                index = self._next_index() if instants.take(reader.seconds) else -1
                 wanted = index >= 0 and self.wanted(index)
                 if not (wanted or waiting):
                     continue

@@ -18,7 +18,7 @@ from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Clip, Skipped
 from sentinel_edge.footage.mask import Mask
 from sentinel_edge.footage.samples import Sample, SampleReader
-from sentinel_edge.footage.sampling import EvenSample
+from sentinel_edge.footage.sampling import EvenSample, is_chosen, is_kept
 
 WINDOW_LIMIT = 2000
 """Frames kept of a window; a longer one is thinned evenly."""
@@ -35,7 +35,7 @@ class Recorder(ABC):
         name: The gate's; where the records stand in a window.
         blank: The record of a frame it was not asked about, any shape and type; all its records are like it.
         successors: Native frames it needs behind a sample: 0, 1 or 2.
-        every: It is asked about every so many-th kept frame; 0 for none.
+        every: It is asked about one of so many samples; 0 for none.
         ahead: Samples it needs beyond one before that one's record is sure to come.
         made_by: SHA-256 of the model it runs; empty for none.
     """
@@ -60,9 +60,9 @@ class Recorder(ABC):
     def close(self) -> None:  # noqa: B027  (most have nothing to finish)
         """Finish: every future is done when this returns."""
 
-    def asked(self, index: int, stride: int = 1) -> bool:
-        """Whether it is asked about the sample at `index`, where every `stride`-th is kept."""
-        return self.every > 0 and index % (self.every * stride) == 0
+    def asked(self, index: int) -> bool:
+        """Whether it is asked about the sample at `index`."""
+        return self.every > 0 and is_chosen(index, self.every)
 
 
 def at_once(record: Any) -> Future[Any]:
@@ -80,7 +80,7 @@ class Window:
         records: By the name of the gate that reads them: an array (n, ...), in order of time.
         origins: (n,) name or time of each frame.
         samples: How many samples the stretch holds at its sampling rate: its length.
-        stride: Every how many-th of them was kept.
+        stride: One of how many of them was kept.
         unreadable: Estimated number of samples that could not be read, those that never came included.
         expected: Samples there would have been had everything been readable.
         skipped: What was passed over, and why.
@@ -105,6 +105,10 @@ class Window:
     def pictures(self) -> bool:
         """Whether it is of pictures alone, which carry no frame rate: no origin tells a time in a video."""
         return not any(_IN_VIDEO.search(origin) for origin in self.origins)
+
+    def kept(self, index: int) -> bool:
+        """Whether the sample that stood at `index` of the footage, from 0, was kept."""
+        return is_kept(index, self.stride)
 
     def part(self, start: int, stop: int) -> "Window":
         """Frames `start` up to `stop` as a window of their own; see `take`."""
@@ -190,19 +194,19 @@ def read_window(
     kept: EvenSample[Recorded] = EvenSample(limit)
 
     def asked(recorder: Recorder, sample: Sample) -> bool:
-        return recorder.asked(sample.index, kept.stride)
+        return recorder.asked(sample.index)
 
     def successors(index: int) -> int:
-        return max((one.successors for one in recorders if one.asked(index, kept.stride)), default=0)
+        return max((one.successors for one in recorders if one.asked(index)), default=0)
 
     reader = SampleReader(clips, fps, wanted=kept.wants, successors=successors, with_damaged=with_damaged)
     samples = ((sample.index, sample) for sample in reader)
     for count, (index, recorded) in enumerate(record(samples, recorders, mask, asked), start=1):
         kept.add(index, recorded)
         progress(count)
-    unreadable, expected = reader.unreadable(kept.stride)
+    unreadable, expected = reader.unreadable(kept.stride, kept.wants)
     return Window(
-        records=stack(list(kept), recorders, kept.indices(), kept.stride),
+        records=stack(list(kept), recorders),
         origins=tuple(recorded.origin for recorded in kept),
         samples=reader.index,
         stride=kept.stride,
@@ -210,7 +214,7 @@ def read_window(
         expected=expected,
         skipped=tuple(reader.skipped),
         made_by={recorder.name: recorder.made_by for recorder in recorders},
-        damaged=sum(index % kept.stride == 0 for index in reader.damaged) * kept.stride if with_damaged else 0,
+        damaged=sum(map(kept.wants, reader.damaged)) * kept.stride if with_damaged else 0,
     )
 
 
@@ -257,25 +261,14 @@ def _finished(entry: tuple[Tag, str, list[Future[Any] | None]], recorders: Seque
     return tag, Recorded(origin, tuple(records))
 
 
-def stack(
-    kept: Sequence[Recorded], recorders: Sequence[Recorder], indices: Sequence[int] | None = None, stride: int = 1
-) -> dict[str, NDArray[Any]]:
-    """The records of a window, (n, ...) each.
-
-    Args:
-        kept: Of each frame.
-        recorders: By whom.
-        indices: Where the frames stood in the stream, with every `stride`-th kept in the end: what was asked about
-            frames when they were kept more closely is left out. None where every record counts.
-        stride: See `indices`.
-    """
+def stack(kept: Sequence[Recorded], recorders: Sequence[Recorder]) -> dict[str, NDArray[Any]]:
+    """The records of a window, (n, ...) each, given what is kept of each frame, and by whom."""
     records = {}
     for place, recorder in enumerate(recorders):
         blank = np.asarray(recorder.blank)
         column = np.empty((len(kept), *blank.shape), blank.dtype)
         for row, recorded in enumerate(kept):
-            counts = indices is None or recorder.asked(indices[row], stride)
-            column[row] = recorded.records[place] if counts else blank
+            column[row] = recorded.records[place]
         records[recorder.name] = column
     return records
 

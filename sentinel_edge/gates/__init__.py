@@ -9,14 +9,17 @@ from typing import Any
 
 from sentinel_edge.gates.embedding.calibration import ALPHA, THRESHOLD
 from sentinel_edge.gates.embedding.gate import EmbeddingGate, most_varied
+from sentinel_edge.gates.moments.gate import MomentsGate
 from sentinel_edge.gates.performance.gate import PerformanceGate
 from sentinel_edge.gates.protocol import Gate, Settings
 from sentinel_edge.gates.quality.gate import MAX_FURTHEST, QualityGate
+from sentinel_edge.gates.replay.gate import ReplayGate
 
 __all__ = ["DRIFT", "GATES", "MAX_FURTHEST", "SETTINGS", "names", "numbers", "thinned"]
 
-GATES: tuple[Gate, ...] = (EmbeddingGate(), QualityGate(), PerformanceGate())
-"""In the order in which they are told, and in which their causes are."""
+GATES: tuple[Gate, ...] = (EmbeddingGate(), ReplayGate(), MomentsGate(), QualityGate(), PerformanceGate())
+"""In the order in which they are told, and in which their causes are: what is wrong with the stream before what is
+wrong with the picture, and that before what follows from it."""
 
 DRIFT = EmbeddingGate.name
 """The gate whose score is the published drift score."""

@@ -70,6 +70,9 @@ def judge(
         return Judgement(status, results)
     told = [one.explain(window, results) for one in normal.values()]
     causes = tuple(cause for one in told for cause in one.causes)
+    parts = [one.part for one in told if one.part is not None]
+    if not causes and parts:
+        causes = _causes_of_part(window.take(parts[0]), baseline, normal, settings or {})
     if not causes:
         failed = next(result for result in results.values() if result.status is Status.FAIL)
         causes = (CauseFound(Cause.UNKNOWN, failed.reason),)
@@ -89,6 +92,14 @@ def _anchored(name: str, anchor: Normal, window: Window, passed: GateResult, bas
     if all(REMEDIES[cause] is Remedy.LEARN or cause is Cause.UNKNOWN for cause in causes):
         return replace(passed, reason=f"{passed.reason}; {told}")
     return replace(found, reason=f"{told}, in steps of which each was learned ({found.reason})", reference=())
+
+
+def _causes_of_part(
+    part: Window, baseline: Known, normal: Mapping[str, Normal], settings: Settings
+) -> tuple[CauseFound, ...]:
+    """What befell a part of a window that is sound as a whole: what all gates say of it as a window of its own."""
+    results = {name: _result(name, part, baseline, settings) for name in normal}
+    return tuple(cause for one in normal.values() for cause in one.explain(part, results).causes)
 
 
 def _result(name: str, window: Window, baseline: Known, settings: Settings) -> GateResult:

@@ -96,10 +96,12 @@ class Explanation:
     Attributes:
         causes: What happened, likeliest first; nothing where it leaves that to the others.
         furthest: Names or times of frames to look at, the furthest from normal first.
+        part: The frames of the window that failed, where it was only some: what befell them the others may tell.
     """
 
     causes: tuple[CauseFound, ...] = ()
     furthest: tuple[str, ...] = ()
+    part: slice | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What a baseline catches is measured as a check would judge it, on real footage, and told."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from tests.material.windows import EMBEDDING, QUALITY, embedding, quality, read,
 pytestmark = pytest.mark.slow
 
 FPS = 5.0
+Kept = Callable[[int], bool]
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +52,14 @@ def episodes(embedder: Embedder) -> dict[int, Piece]:
 
 
 @pytest.fixture(scope="module")
-def clips() -> list[tuple[Clip, int]]:
-    return [(clip, 1) for clip in find_clips(PAST)]
+def clips() -> list[tuple[Clip, Kept]]:
+    return [(clip, lambda _: True) for clip in find_clips(PAST)]
 
 
 def test_the_sample_camera_catches_mild_failures_and_a_check_agrees(
     baseline: Baseline,
     episodes: dict[int, Piece],
-    clips: list[tuple[Clip, int]],
+    clips: list[tuple[Clip, Kept]],
     embedder: Embedder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -74,7 +76,7 @@ def test_the_sample_camera_catches_mild_failures_and_a_check_agrees(
 
 
 def damaged(
-    window: Window, failure: Failure, clips: list[tuple[Clip, int]], embedder: Embedder, mask: Mask | None = None
+    window: Window, failure: Failure, clips: list[tuple[Clip, Kept]], embedder: Embedder, mask: Mask | None = None
 ) -> Window:
     """The window's frames, read again through a failing camera."""
     recorders = sensitivity._recorders(Models(embedder))
@@ -85,7 +87,7 @@ def damaged(
 
 
 def test_the_frames_read_again_are_those_the_episode_was_made_of(
-    episodes: dict[int, Piece], clips: list[tuple[Clip, int]], embedder: Embedder
+    episodes: dict[int, Piece], clips: list[tuple[Clip, Kept]], embedder: Embedder
 ) -> None:
     window = episodes[5].window
     again = damaged(window, Failure(Cause.NOISE, 0), clips, embedder)
@@ -103,7 +105,8 @@ def test_pictures_and_thinned_footage_are_read_again_too(embedder: Embedder, tmp
     assert len(found) == 3
     for clip, limit in ((found[1], 100), (found[0], 10), (find_clips(PAST)[0], 20)):
         window = read([clip], embedder, FPS, limit=limit)
-        every = [(other, 1) for other in found] + [(find_clips(PAST)[0], window.stride)]
+        every: list[tuple[Clip, Kept]] = [(other, lambda _: True) for other in found]
+        every.append((find_clips(PAST)[0], window.kept))
         part = window.part(2, 7)
         again = damaged(part, Failure(Cause.BLUR, 0), every, embedder)
         assert again.origins == part.origins
@@ -126,7 +129,7 @@ def test_an_episode_is_judged_by_at_most_so_many_of_its_frames_at_its_full_lengt
 
 
 def test_a_mask_hides_what_the_failure_does_there(
-    episodes: dict[int, Piece], clips: list[tuple[Clip, int]], embedder: Embedder
+    episodes: dict[int, Piece], clips: list[tuple[Clip, Kept]], embedder: Embedder
 ) -> None:
     mask = Mask(np.array([[True, False]]))
     signals = damaged(episodes[0].window, Failure(Cause.NOISE, 5), clips, embedder, mask).records[QUALITY]
@@ -137,7 +140,7 @@ def test_a_mask_hides_what_the_failure_does_there(
 def test_what_is_not_caught_is_tried_at_higher_severities_and_then_told_as_none(
     baseline: Baseline,
     episodes: dict[int, Piece],
-    clips: list[tuple[Clip, int]],
+    clips: list[tuple[Clip, Kept]],
     embedder: Embedder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -161,7 +164,7 @@ def test_what_is_not_caught_is_tried_at_higher_severities_and_then_told_as_none(
 
 
 def test_an_episode_that_fails_as_it_is_proves_nothing(
-    baseline: Baseline, episodes: dict[int, Piece], clips: list[tuple[Clip, int]], embedder: Embedder
+    baseline: Baseline, episodes: dict[int, Piece], clips: list[tuple[Clip, Kept]], embedder: Embedder
 ) -> None:
     known, names = quality(baseline), (EMBEDDING, QUALITY)
     strict = with_known(baseline, quality=replace(known, tolerances=known.tolerances / 1e6))

@@ -9,9 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel_edge.causes import REMEDIES, Cause, Remedy
-from sentinel_edge.decision.decision import Guards, Policy, Retraining, Surroundings, decide, disagreement
+from sentinel_edge.decision.decision import (
+    Guards,
+    Policy,
+    Retraining,
+    Surroundings,
+    decide,
+    disagreement,
+    silent_gates,
+)
 from sentinel_edge.decision.history import Action, Entry
-from sentinel_edge.verdict.verdict import EXIT_CODES, Status, Verdict
+from sentinel_edge.verdict.verdict import EXIT_CODES, GateResult, Status, Verdict
 from tests.material.verdicts import BASELINE, made
 
 NOW = datetime(2026, 11, 23, 4, 23, tzinfo=UTC)
@@ -49,7 +57,7 @@ def decided(
 def test_every_cause_has_a_remedy() -> None:
     assert set(REMEDIES) == set(Cause)
     faults = {"frozen", "occlusion", "camera_moved", "fog", "blur", "motion_blur", "noise", "compression"}
-    assert set(REPAIRED) == faults | {"corrupted"}
+    assert set(REPAIRED) == faults | {"replayed", "corrupted"}
     assert set(LEARNED) == {"scene_change", "performance"}
 
 
@@ -125,6 +133,37 @@ def test_by_policy_every_fail_retrains(cause: Cause) -> None:
 def test_pass_calls_for_nothing_and_error_is_an_error() -> None:
     for status, action in ((Status.PASS, Action.NONE), (Status.ERROR, Action.ERROR)):
         assert decide(made(status), (), Guards(), NOTHING_UNDER_WAY, NOW).action is action
+
+
+def silent(*hours_ago: float) -> tuple[Entry, ...]:
+    """Checks that passed, and that one gate did not judge."""
+    return tuple(replace(entry(hours, Status.PASS, causes=()), silent=("performance",)) for hours in hours_ago)
+
+
+def passed_in_silence() -> Verdict:
+    verdict = made(Status.PASS)
+    quiet = GateResult(Status.NOT_JUDGED, None, 1.0, "0 triplets to score", numbers={"silent": True})
+    return replace(verdict, gates={**verdict.gates, "performance": quiet})
+
+
+def test_a_gate_that_is_silent_for_long_is_looked_after_once() -> None:
+    verdict = passed_in_silence()
+    assert silent_gates(verdict) == ("performance",)
+    for earlier in ((), silent(24), (*silent(48), entry(24, Status.PASS, causes=()))):
+        assert decide(verdict, earlier, Guards(), NOTHING_UNDER_WAY, NOW).action is Action.NONE
+    long = silent(72, 48, 24)
+    called = decide(verdict, long, Guards(), NOTHING_UNDER_WAY, NOW)
+    assert (called.action, called.title) == (
+        Action.REPAIR,
+        "Camera needs a look: gate performance has fallen silent",
+    )
+    opened = Surroundings(retrainings=(), repairs={called.title: "issue #4"})
+    assert decide(verdict, long, Guards(), opened, NOW).guard == "already open"
+    unasked = [*long[:-1], replace(long[-1], action=Action.REPAIR)]
+    assert decide(verdict, unasked, Guards(cooldown=timedelta(hours=30)), Surroundings(), NOW).action is Action.NONE
+    for guards in (Guards(connected=False), Guards(maintenance_until=NOW + timedelta(hours=1))):
+        assert decide(verdict, long, guards, NOTHING_UNDER_WAY, NOW).action is Action.NONE
+    assert decide(made(Status.PASS), long, Guards(), NOTHING_UNDER_WAY, NOW).action is Action.NONE
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,14 @@ from sentinel_edge.footage.triplets import make_triplet
 from sentinel_edge.footage.window import Recorder, Window, at_once
 from sentinel_edge.gates.performance.normal import (
     KEPT,
+    MIN_SCORED,
     SCORES,
+    SILENT,
     TRIPLET,
     KnownPerformance,
     Triplets,
     assess_performance,
+    expected_count,
     learn_performance,
     normal_scores,
     passed_over,
@@ -143,7 +146,11 @@ class PerformanceNormal(Normal):
         summary = TripletSummary(made_by, scored_count(triplets), passed_over(triplets), {})
         problem = NO_RATE if window.pictures and not made_by else why_not(triplets, self.known, made_by)
         if problem:
-            return GateResult(Status.NOT_JUDGED, None, TOLERATED, problem, numbers={"triplets": summary})
+            silent = self._fallen_silent(triplets, made_by, episodes)
+            if silent:
+                problem += "; this gate has fallen silent: the baseline's footage lets it judge"
+            numbers = {"triplets": summary, "silent": silent}
+            return GateResult(Status.NOT_JUDGED, None, TOLERATED, problem, numbers=numbers)
         found = assess_performance(triplets, window.samples, self.known)
         measures: dict[Any, MeasureSummary] = {
             name: MeasureSummary(found.now[name], found.tolerated[name], *found.normal[name]) for name in SCORES
@@ -157,6 +164,12 @@ class PerformanceNormal(Normal):
             f"where something moves, {'; '.join(told)} ({summary.scored} triplets)",
             numbers={"deviations": found.shortfalls, "triplets": replace(summary, measures=measures)},
         )
+
+    def _fallen_silent(self, triplets: Triplets, made_by: str, episodes: Episodes) -> bool:
+        """Whether a window that cannot be judged is of a kind that always could be."""
+        if unfit(self.known) or made_by not in self.known.interpolators:
+            return False
+        return expected_count(triplets, self.known, episodes.samples) >= SILENT * MIN_SCORED
 
     def explain(self, window: Window, results: Mapping[str, GateResult]) -> Explanation:  # noqa: ARG002
         """See `Normal.explain`; told last, for where the picture changed as well this is a consequence."""
@@ -216,7 +229,11 @@ class PerformanceGate(Gate):
     arrays = ("triplet_scores", "triplet_owners", "triplet_strides")
     watches_model = True
     needs_records = False
-    numbers: Mapping[str, Any] = {"deviations": Mapping[str, Number], "triplets": TripletSummary}
+    numbers: Mapping[str, Any] = {
+        "deviations": Mapping[str, Number],
+        "triplets": TripletSummary,
+        "silent": bool,
+    }
 
     def recorder(self, models: Models, normal: Normal | None, *, learning: bool = False) -> Recorder | None:
         """See `Gate.recorder`. Nothing is loaded where there is nothing to compare with."""

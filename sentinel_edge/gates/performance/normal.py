@@ -45,6 +45,10 @@ KEPT = 256
 """Triplets kept of an episode, spread evenly: 14 bytes each."""
 MIN_SCORED = 8
 """Scored triplets that a window must have."""
+SILENT = 2.0
+"""Where fewer triplets could be scored than are needed, but so many times as many were to be expected, going by the
+episode in which the fewest could be, the gate has fallen silent. Of frames that are not of one camera, or not in order,
+no triplet can be scored: damage that takes away what it would be found by."""
 MIN_OF_EPISODE = 4
 """Scored triplets from which an episode tells what is normal."""
 TRUSTED = 4
@@ -226,6 +230,19 @@ def why_not(triplets: Triplets, known: KnownPerformance, interpolator: str) -> s
     others = ", ".join(f"{reason} in {count}" for reason, count in silent.items())
     found = f"{scored} triplets to score ({others})" if others else f"{scored} triplets to score"
     return f"{found}, expected {MIN_SCORED} or more; give a longer window, or one in which more moves"
+
+
+def expected_count(triplets: Triplets, known: KnownPerformance, samples: Sequence[int]) -> float:
+    """How many triplets of a window should be scored at least, going by the episode in which the fewest could be.
+
+    Args:
+        triplets: The window's, one record a frame.
+        known: What is normal.
+        samples: The samples each episode stands for.
+    """
+    counts = np.bincount(known.owners, minlength=len(known.strides))
+    shares = counts * known.strides / np.maximum(1, samples)
+    return float((triplets["found"] != UNASKED).sum() * shares.min(initial=1.0))
 
 
 def assess_performance(triplets: Triplets, samples: int, known: KnownPerformance) -> Standing:

@@ -1,0 +1,1 @@
+"""Is any part of the window unlike all that is known?"""

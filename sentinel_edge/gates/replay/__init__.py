@@ -1,0 +1,1 @@
+"""Was this seen before?"""
