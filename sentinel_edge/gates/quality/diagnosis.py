@@ -53,6 +53,8 @@ DARK_NOISE = 3.0
 ANOTHER_VIEW = 2.0
 """Tolerances that a sound view of other things differs by in what needs no place to be measured: sound patrols came to
 1.3, the same with a fault of middling severity to 3 and more."""
+ANOTHER_MODE = 2.5
+"""Doublings of colour from which a camera sees by another light than ever, as by infrared."""
 _SEEN_EDGES = 8.0
 
 
@@ -240,7 +242,8 @@ def _detail(assessment: Assessment, known: KnownQuality) -> dict[Cause, float]:
     softer = -assessment.deviations["sharp"]
     if assessment.lens:
         # Light, haze and an emptied place take fine and coarse alike; a lens or an encoder takes what is fine.
-        lost = 0.0 if softer < CLEAR / 2 else max(lost, softer)
+        # Between infrared and daylight there is nothing to compare detail by.
+        lost = 0.0 if softer < CLEAR / 2 or abs(change["saturation"]) > ANOTHER_MODE else max(lost, softer)
     found = {Cause.COMPRESSION: _part(assessment, "blocks", grid)}
     if not grows:
         # A lens takes most where there is most; an encoder takes what is faint and keeps what is strong.

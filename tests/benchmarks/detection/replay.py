@@ -51,7 +51,18 @@ def scaled(frame: Frame) -> Frame:
     return np.asarray(cv2.resize(frame, (round(width * LINES / height), LINES), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-class CutVideo:
+class Undamaged:
+    """What `VideoReader` tells of a file that is whole and sound: its frames were counted beforehand."""
+
+    missing_share, shortfall, undecodable = 0.0, "", ""
+    damaged, change, remarks = False, None, ()
+
+    def lost_samples(self, fps: float) -> float:  # noqa: ARG002
+        """None are."""
+        return 0.0
+
+
+class CutVideo(Undamaged):
     """Stands in for `VideoReader`: the same steps, from one native frame up to another, each frame damaged."""
 
     def __init__(self, path: Path, stretch: Stretch, corrupt: Corruption, *, in_time: bool) -> None:
@@ -62,7 +73,6 @@ class CutVideo:
         self._origin: float | None = None
         self._frame: Frame | None = None
         self.fps = self._video.fps
-        self.missing_share, self.shortfall = 0.0, ""  # the frames were counted beforehand
         for _ in range(stretch.start):
             self._video.advance()
 
