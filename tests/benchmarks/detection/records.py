@@ -35,7 +35,7 @@ from sentinel_edge.sabotage.corruptions import Corruption, Frame
 from .cache import digest, kept
 from .footage import Stretch
 from .lens import Damaging
-from .replay import LINES, scaled
+from .replay import LINES, SoundVideo, scaled
 
 LIMIT = 10_000
 """Frames kept of a stretch: all of them."""
@@ -223,7 +223,7 @@ class _Held:
         return self._frames, self._fps
 
 
-class _HeldVideo:
+class _HeldVideo(SoundVideo):
     """Stands in for `VideoReader`: the same steps through frames that are in memory, each damaged."""
 
     def __init__(
@@ -235,7 +235,6 @@ class _HeldVideo:
         self._at = -1
         self._frame: Frame | None = None
         self.fps = fps
-        self.missing_share, self.shortfall = 0.0, ""
 
     def __enter__(self) -> Self:
         return self

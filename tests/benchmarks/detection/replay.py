@@ -51,7 +51,19 @@ def scaled(frame: Frame) -> Frame:
     return np.asarray(cv2.resize(frame, (round(width * LINES / height), LINES), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-class CutVideo:
+class SoundVideo:
+    """What a `VideoReader` tells of a video at whose end nothing is amiss: its frames were counted beforehand."""
+
+    missing_share, shortfall, change, undecodable = 0.0, "", "", "no frame came"
+    damaged = False
+    remarks: tuple[str, ...] = ()
+
+    def lost_samples(self, _fps: float) -> float:
+        """None."""
+        return 0.0
+
+
+class CutVideo(SoundVideo):
     """Stands in for `VideoReader`: the same steps, from one native frame up to another, each frame damaged."""
 
     def __init__(self, path: Path, stretch: Stretch, corrupt: Corruption, *, in_time: bool) -> None:
@@ -62,7 +74,6 @@ class CutVideo:
         self._origin: float | None = None
         self._frame: Frame | None = None
         self.fps = self._video.fps
-        self.missing_share, self.shortfall = 0.0, ""  # the frames were counted beforehand
         for _ in range(stretch.start):
             self._video.advance()
 
