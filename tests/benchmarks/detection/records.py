@@ -35,7 +35,7 @@ from sentinel_edge.sabotage.corruptions import Corruption, Frame
 from .cache import digest, kept
 from .footage import Stretch
 from .lens import Damaging
-from .replay import LINES, Undamaged, scaled
+from .replay import LINES, SoundVideo, scaled
 
 LIMIT = 10_000
 """Frames kept of a stretch: all of them."""
@@ -223,7 +223,7 @@ class _Held:
         return self._frames, self._fps
 
 
-class _HeldVideo(Undamaged):
+class _HeldVideo(SoundVideo):
     """Stands in for `VideoReader`: the same steps through frames that are in memory, each damaged."""
 
     def __init__(

@@ -51,18 +51,19 @@ def scaled(frame: Frame) -> Frame:
     return np.asarray(cv2.resize(frame, (round(width * LINES / height), LINES), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-class Undamaged:
-    """What `VideoReader` tells of a file that is whole and sound: its frames were counted beforehand."""
+class SoundVideo:
+    """What a `VideoReader` tells of a video at whose end nothing is amiss: its frames were counted beforehand."""
 
-    missing_share, shortfall, undecodable = 0.0, "", ""
-    damaged, change, remarks = False, None, ()
+    missing_share, shortfall, change, undecodable = 0.0, "", "", "no frame came"
+    damaged = False
+    remarks: tuple[str, ...] = ()
 
-    def lost_samples(self, fps: float) -> float:  # noqa: ARG002
-        """None are."""
+    def lost_samples(self, _fps: float) -> float:
+        """None."""
         return 0.0
 
 
-class CutVideo(Undamaged):
+class CutVideo(SoundVideo):
     """Stands in for `VideoReader`: the same steps, from one native frame up to another, each frame damaged."""
 
     def __init__(self, path: Path, stretch: Stretch, corrupt: Corruption, *, in_time: bool) -> None:
