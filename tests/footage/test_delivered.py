@@ -211,6 +211,7 @@ def test_a_damaged_file_among_new_ones_counts(tmp_path: Path) -> None:
     assert sampled(tmp_path).unreadable() == (150, 450)
 
 
+@pytest.mark.slow
 def test_files_of_unknown_kind_count_by_their_size(tmp_path: Path) -> None:
     for name in ("1.mp4", "2.xyz", "3.xyz", "notes.txt"):
         (tmp_path / name).write_bytes(INCOMING.read_bytes())
