@@ -158,6 +158,8 @@ def test_what_a_lost_packet_leaves_is_sent_to_repair(lossy: Path) -> None:
     verdict = check(CheckOptions(lossy, BASELINE))
     assert verdict.status is Status.FAIL
     assert verdict.causes[0].kind is Cause.CORRUPTED
+    assert "lost of the stream" in verdict.causes[0].evidence
+    assert [cause.kind for cause in verdict.causes].count(Cause.CORRUPTED) == 1
     assert REMEDIES[Cause.CORRUPTED] is Remedy.REPAIR
 
 
