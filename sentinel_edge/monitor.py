@@ -147,7 +147,7 @@ def _judge(
     damaged = window.damaged / max(1.0, window.expected)
     if judgement.status is Status.FAIL and damaged >= DAMAGED_SHARE:
         told = f"{damaged:.0%} of the samples were made up, in part, for what was lost of the stream"
-        causes = (CauseFound(Cause.CORRUPTED, told), *causes)
+        causes = (CauseFound(Cause.CORRUPTED, told), *(one for one in causes if one.kind is not Cause.CORRUPTED))
     elif judgement.status is not Status.FAIL:
         require_readable([replace(window, unreadable=window.unreadable + window.damaged)], "the window")
     known["frames"] = replace(known["frames"], most_drifted=judgement.most_drifted)

@@ -22,12 +22,21 @@ class Source:
     """What OpenCV is to open.
 
     Attributes:
-        name: A path, or FFmpeg's name for the part of a file from some byte on.
+        path: A file.
+        start: The byte from which on it is read.
         lost_s: Seconds before the first picture that is in it.
     """
 
-    name: str
+    path: Path
+    start: int = 0
     lost_s: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """What FFmpeg calls it. An absolute path cannot be mistaken for one of its protocols (`http:`)."""
+        return (
+            f"subfile,,start,{self.start},end,0,,:{self.path.absolute()}" if self.start else str(self.path.absolute())
+        )
 
 
 def decoded(source: Source) -> cv2.VideoCapture:
@@ -45,17 +54,12 @@ def codec_of(capture: cv2.VideoCapture) -> str:
     return int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4].decode("latin-1")
 
 
-def whole(path: Path) -> Source:
-    """A file from its first byte on. An absolute path cannot be mistaken for one of FFmpeg's protocols (`http:`)."""
-    return Source(str(path.absolute()))
-
-
 def from_first_picture(path: Path) -> Iterator[Source]:
     """A stream that begins so long before its first picture that FFmpeg gives it no size, from shortly before that.
 
     Nothing where no picture is announced in it; else what to try, in this order.
     """
-    capture = packets(whole(path))
+    capture = packets(Source(path))
     codec = codec_of(capture)
     try:
         for _ in range(MOST_LEADING):
@@ -66,7 +70,7 @@ def from_first_picture(path: Path) -> Iterator[Source]:
             if announced_picture(packet, codec):
                 lost_s, place = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0, _place(path, packet)
                 starts = dict.fromkeys(max(0, place - lead) for lead in LEADS if place >= 0)
-                yield from (Source(f"subfile,,start,{at},end,0,,:{path.absolute()}", lost_s) for at in starts if at)
+                yield from (Source(path, at, lost_s) for at in starts if at)
                 return
     finally:
         capture.release()

@@ -158,7 +158,7 @@ class VideoReader:
         problem = _decoder_problem()
         if problem:
             raise Unreadable(problem)
-        self._open(capture.whole(path))
+        self._open(capture.Source(path))
         if self._capture.isOpened() and self._size() == (0, 0):
             for further in capture.from_first_picture(path):
                 self._open(further)

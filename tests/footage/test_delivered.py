@@ -158,6 +158,8 @@ def test_what_a_lost_packet_leaves_is_sent_to_repair(lossy: Path) -> None:
     verdict = check(CheckOptions(lossy, BASELINE))
     assert verdict.status is Status.FAIL
     assert verdict.causes[0].kind is Cause.CORRUPTED
+    assert "lost of the stream" in verdict.causes[0].evidence
+    assert [cause.kind for cause in verdict.causes].count(Cause.CORRUPTED) == 1
     assert REMEDIES[Cause.CORRUPTED] is Remedy.REPAIR
 
 
@@ -211,6 +213,7 @@ def test_a_damaged_file_among_new_ones_counts(tmp_path: Path) -> None:
     assert sampled(tmp_path).unreadable() == (150, 450)
 
 
+@pytest.mark.slow
 def test_files_of_unknown_kind_count_by_their_size(tmp_path: Path) -> None:
     for name in ("1.mp4", "2.xyz", "3.xyz", "notes.txt"):
         (tmp_path / name).write_bytes(INCOMING.read_bytes())
