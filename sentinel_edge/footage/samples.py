@@ -90,8 +90,8 @@ class SampleReader:
 
     Of a video one frame is taken of each slot of 1/fps seconds (see `sampling.Instants`), so irregular time stamps are
     sampled evenly. While iterating, `index` counts the samples, `skipped` lists what could not be read, `failed` holds
-    the indices of samples that could not, and `damaged` those of frames that were made up, in part, for what was lost of
-    a stream.
+    the indices of samples that could not, and `damaged` those of frames that were made up, in part, for what was lost
+    of a stream.
 
     Attributes:
         clips: The clips to read.
