@@ -16,8 +16,10 @@ from sentinel_edge.footage.window import Window
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.sabotage.corruptions import SEVEREST
 
+from ..tables import publish
 from .cache import WindowCache
 from .corruptions import CLEAN, Damage, all_damages, corrupt_tta_installed
+from .evasions import evasions
 from .footage import WHOLE, Camera, find_cameras
 from .judges import JUDGES, Normal, learn
 from .peers import alibi_opinions
@@ -34,13 +36,17 @@ def main() -> None:
     """Read, judge, print, write."""
     options = _arguments()
     try:
-        text, values = run(options)
+        if not options.evasions:
+            text, values = run(options)
+            print(text)
+            write(options.output, text, values)
+            if options.readme:
+                fill_in(options.readme, values)
+        if not options.quick:
+            hidden = evasions(find_cameras(options.footage), Embedder(assets.default_model()), _Progress().camera)
+            publish(hidden, options.output)
     except SentinelError as error:
         sys.exit(f"bench-detection: {error}")
-    print(text)
-    write(options.output, text, values)
-    if options.readme:
-        fill_in(options.readme, values)
 
 
 def _arguments() -> argparse.Namespace:
@@ -52,6 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--alibi", type=Path, help="python of an environment with alibi-detect, to run it beside ours")
     parser.add_argument("--quick", action="store_true", help="five kinds of damage at two severities: two minutes")
     parser.add_argument("--worst", type=int, default=SEVEREST, help="the highest severity: the mild ones tell most")
+    parser.add_argument("--evasions", action="store_true", help="what a window can hide alone: a few minutes")
     parser.add_argument("--slow", action="store_true", help="also the damages that take about a second a frame")
     return parser.parse_args()
 
