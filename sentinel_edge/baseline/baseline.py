@@ -45,6 +45,8 @@ class Baseline:
         pictures: Whether all of its footage was pictures, which carry no rate.
         camera: Whose it is; empty where nobody said.
         anchors: What it was founded on; None where nothing was added since.
+        sampling: Which frames of video its episodes are made of, in words (see `footage.sampling`); empty for the first
+            of each slot, as before that was said.
         fingerprint: SHA-256 of the file; empty before it is saved.
     """
 
@@ -62,6 +64,7 @@ class Baseline:
     pictures: bool = False
     camera: str = ""
     anchors: Anchors | None = None
+    sampling: str = ""
     fingerprint: str = ""
 
     @property

@@ -51,6 +51,7 @@ class Description:
         model: Name and checksum of the model that made it.
         camera: Whose it is; empty where nobody said.
         fps: Samples a second of video.
+        sampling: Which frames those are; empty where that was not yet said.
         episodes_by: What an episode is.
         mask: The share of the picture that is looked at; None where nothing is left out.
         shortest_window: In samples.
@@ -72,6 +73,7 @@ class Description:
     model: str
     camera: str
     fps: float
+    sampling: str
     episodes_by: str
     mask: float | None
     shortest_window: int
@@ -111,6 +113,7 @@ def describe(baseline: Baseline) -> Description:
         model=f"{baseline.model}, sha256 {baseline.model_sha256[:12]}",
         camera=baseline.camera,
         fps=baseline.fps,
+        sampling=baseline.sampling,
         episodes_by=baseline.episode_rule,
         mask=None if baseline.mask is None else round(baseline.mask.visible_share, 3),
         shortest_window=shortest,
@@ -137,7 +140,7 @@ def as_text(description: Description) -> str:
     if told.shortest_window_s is not None and told.longest_window_s is not None:
         seconds = f"{_duration(told.shortest_window_s)} to {_duration(told.longest_window_s)}"
         windows = f"{told.shortest_window} to {told.longest_window} samples (of video {seconds})"
-        rate = f"{told.fps:g} samples a second of video"
+        rate = f"{told.fps:g} samples a second of video, {told.sampling or 'the first of each slot'}"
     grown = {"anchors": f"{told.anchors} episodes, never given up", "since then": told.drift or "hardly a change"}
     lines = aligned(
         {

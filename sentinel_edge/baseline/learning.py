@@ -19,6 +19,7 @@ from sentinel_edge.footage.clips import Footage, Skipped
 from sentinel_edge.footage.decoding import PREPROCESSING
 from sentinel_edge.footage.mask import Mask
 from sentinel_edge.footage.samples import DEFAULT_FPS
+from sentinel_edge.footage.sampling import SAMPLING
 from sentinel_edge.footage.window import Recorder, read_window, require_readable
 from sentinel_edge.gates.protocol import MIN_EPISODES, MIN_FRAMES, Anchors, Episodes, Models
 
@@ -111,6 +112,7 @@ def _learned(
         episodes=episodes,
         normal={name: normal for name, normal in learned.items() if normal is not None},
         preprocessing=PREPROCESSING,
+        sampling=SAMPLING,
         source=source,
         created_at=_creation_time(),
         episode_rule=told,

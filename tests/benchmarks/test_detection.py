@@ -24,8 +24,8 @@ from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, measure
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.sabotage.corruptions import KINDS
 from sentinel_edge.sabotage.saboteur import sabotage
-from sentinel_edge.verdict.verdict import Status
-from tests.benchmarks.detection import records, remedies, scores
+from sentinel_edge.verdict.verdict import CauseFound, GateResult, Status, error_verdict
+from tests.benchmarks.detection import evasions, records, remedies, scores
 from tests.benchmarks.detection.cache import WindowCache
 from tests.benchmarks.detection.cases import Truth
 from tests.benchmarks.detection.corruptions import (
@@ -362,3 +362,50 @@ def test_answers_are_counted_by_harm() -> None:
     assert told["saboteur severity 2 answered by repair or look"] == (1, 2)
     assert told["natural change called for repair"] == (0, 1)
     assert (told["ordinary windows: ERROR"], told["ordinary windows: FAIL"]) == ((1, 1), (0, 1))
+
+
+def test_thirty_one_ways_to_hide_something_are_each_what_they_say() -> None:
+    frames = [np.full((32, 48, 3), number, np.uint8) for number in range(1, 41)]
+    other = [np.full((32, 48, 3), 200 + number, np.uint8) for number in range(40)]
+    material = evasions.Material("cam", 0.1, 5.0, [frame + 100 for frame in frames], frames, other)
+    made = {kind: list(change(material)) for kind, change in evasions.KINDS.items()}
+    assert len(made) == 31
+
+    def grey(kind: str) -> list[int]:
+        return [int(frame[0, -1, 0]) for frame in made[kind]]
+
+    assert grey("every fourth frame black")[:8] == [1, 2, 3, 0, 5, 6, 7, 0]
+    assert grey("every second frame frozen")[:4] == [1, 1, 3, 3]
+    assert grey("the last quarter another camera")[29:32] == [30, 230, 231]
+    assert grey("the first quarter looped") == list(range(1, 11)) * 4
+    assert sorted(grey("shuffled")) == list(range(1, 41)) != grey("shuffled")
+    assert grey("half speed, every frame twice")[:4] == [1, 1, 2, 2]
+    assert grey("reversed") == list(range(40, 0, -1))
+    assert grey(evasions.HONEST_REPLAY) == [int(frame[0, 0, 0]) for frame in material.yesterday]
+    assert all(len(frames) in (10, 26, 40, 80) for frames in made.values())
+
+
+def test_what_passes_is_counted_and_order_only_where_a_gate_judged_it() -> None:
+    def seen(kind: str, status: Status, score: float | None = None, cause: Cause | None = None) -> evasions.Seen:
+        gate = GateResult(Status.NOT_JUDGED if score is None else status, score, 1.0, "so")
+        verdict = replace(
+            error_verdict("so", "2026-01-31T12:00:00Z"),
+            status=status,
+            gates={"performance": gate},
+            causes=(CauseFound(cause, "so"),) if cause else (),
+        )
+        return evasions.Seen("cam", kind, verdict)
+
+    table = evasions.tabulated(
+        [
+            seen(evasions.CLEAN, Status.PASS),
+            seen("second half", Status.FAIL, cause=Cause.UNKNOWN),
+            seen("shuffled", Status.PASS),
+            seen("reversed", Status.PASS),
+            seen(evasions.HONEST_REPLAY, Status.FAIL, cause=Cause.REPLAYED),
+        ]
+    )
+    assert [finding.measured for finding in table.findings] == ["1 of 2", "0 of 1", "1 of 2"]
+    assert ("shuffled", "PASS") in table.rows
+    judged = evasions.tabulated([seen("reversed", Status.PASS, 0.5)])
+    assert judged.findings[0].measured == "1 of 1"

@@ -278,10 +278,10 @@ def measured(scenes: Scenes, known: Views) -> NDArray[np.float32]:
 
 
 def _apart(scenes: Scenes) -> float:
-    """By how many grey levels frames half a window apart typically differ, of (n,), n > 1."""
-    half = len(scenes) // 2
+    """By how many grey levels frames half a window apart typically differ, or a third, the larger; of (n,), n > 2."""
     light = scenes["light"].astype(np.float32)
-    return float(np.median(np.abs(light[half:] - light[: len(light) - half]).mean(axis=(1, 2))))
+    far = (len(scenes) // 2, len(scenes) // 3)
+    return max(float(np.median(np.abs(light[lag:] - light[:-lag]).mean(axis=(1, 2)))) for lag in far)
 
 
 def _coarser(pictures: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:

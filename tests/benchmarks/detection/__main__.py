@@ -16,9 +16,11 @@ from sentinel_edge.footage.window import Window
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.sabotage.corruptions import SEVEREST
 
+from ..tables import publish
 from . import remedies
 from .cache import WindowCache
 from .corruptions import CLEAN, Damage, all_damages, corrupt_tta_installed
+from .evasions import evasions
 from .footage import WHOLE, Camera, find_cameras
 from .judges import JUDGES, Normal, learn
 from .peers import alibi_opinions
@@ -34,18 +36,23 @@ MILD = 2
 def main() -> None:
     """Read, judge, print, write."""
     options = _arguments()
+    asked = {name for name in ("remedies", "evasions") if getattr(options, name)}
     try:
-        if not options.remedies:
+        if not asked:
             text, values = run(options)
             print(text)
             write(options.output, text, values)
             if options.readme:
                 fill_in(options.readme, "detection", short_table(values))
-        answers = remedies.measured(options.footage, options.cache, quick=options.quick)
-        print(remedies.report(answers))
-        remedies.write(options.output, answers)
-        if options.readme:
-            fill_in(options.readme, "remedies", remedies.short_table(answers))
+        if "remedies" in asked or not asked:
+            answers = remedies.measured(options.footage, options.cache, quick=options.quick)
+            print(remedies.report(answers))
+            remedies.write(options.output, answers)
+            if options.readme:
+                fill_in(options.readme, "remedies", remedies.short_table(answers))
+        if "evasions" in asked or not (asked or options.quick):
+            hidden = evasions(find_cameras(options.footage), Embedder(assets.default_model()), _Progress().camera)
+            publish(hidden, options.output)
     except SentinelError as error:
         sys.exit(f"bench-detection: {error}")
 
@@ -60,6 +67,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="five kinds of damage at two severities: two minutes")
     parser.add_argument("--worst", type=int, default=SEVEREST, help="the highest severity: the mild ones tell most")
     parser.add_argument("--remedies", action="store_true", help="the remedy table alone")
+    parser.add_argument("--evasions", action="store_true", help="what a window can hide alone: a few minutes")
     parser.add_argument("--slow", action="store_true", help="also the damages that take about a second a frame")
     return parser.parse_args()
 

@@ -322,7 +322,9 @@ def tabulated(seen: Sequence[Seen]) -> Result:
     names = tuple(dict.fromkeys(one.camera for one in seen))
     found = {(one.kind, one.camera): one for one in seen}
     kinds = tuple(dict.fromkeys(one.kind for one in seen))
-    rows = [(kind, *(found[kind, name].told if (kind, name) in found else "" for name in names)) for kind in kinds]
+    rows: list[tuple[str, ...]] = [
+        (kind, *(found[kind, name].told if (kind, name) in found else "" for name in names)) for kind in kinds
+    ]
     clean = [one for one in seen if one.kind in PARTS]
     held = [one for one in seen if one.kind not in PARTS and (one.kind not in ORDER or one.order_judged)]
     passed = [one for one in held if one.verdict.status is Status.PASS]
@@ -337,8 +339,7 @@ def tabulated(seen: Sequence[Seen]) -> Result:
         "the performance gate judged. Of a grey picture nobody sees that red and blue were exchanged: left out.",
         ("window", *names),
         rows,
-        {one.camera: {} for one in seen}
-        | {
+        {
             name: {
                 one.kind: {
                     "status": str(one.verdict.status),
