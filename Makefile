@@ -126,9 +126,8 @@ test-image: image $(VENV)/installed ## build the image and run the tests that st
 	@SENTINEL_IMAGE='$(IMAGE)' $(PYTHON) -m pytest -m image $(PYTEST_PARALLEL) $(PYTEST_FLAGS)
 
 .PHONY: test-workflows
-test-workflows: image $(VENV)/installed ## run the workflows from their YAML (needs Docker and gh)
-	@SENTINEL_IMAGE='$(IMAGE)' SENTINEL_EXPORT_PYTHON='$(abspath $(EXPORT_PYTHON))' \
-	    $(PYTHON) -m pytest -m workflow $(PYTEST_PARALLEL) $(PYTEST_FLAGS)
+test-workflows: image workshop $(VENV)/installed ## run the workflows from their YAML (needs Docker and gh)
+	@SENTINEL_IMAGE='$(IMAGE)' $(PYTHON) -m pytest -m workflow $(PYTEST_PARALLEL) $(PYTEST_FLAGS)
 
 .PHONY: bench
 bench: $(VENV)/installed ## measure speed and memory; results in bench_output/
