@@ -27,6 +27,8 @@ DETECTION_FLAGS ?=
 NEW ?=
 CANARY ?=
 MINUTES ?=
+KILLS ?=
+SEED ?=
 STEPS ?=
 RETRAINED ?= retrain_output
 HEALED ?= heal_output
@@ -68,7 +70,9 @@ help:
 	@printf '  %-19s%s (%s)\n' CANARY 'footage of it that nobody trains on; empty for the last quarter of NEW' '$(CANARY)'
 	@printf '  %-19s%s (%s)\n' CHANGE 'what changes in heal: half-rate, or patrol for a camera that begins to move' '$(CHANGE)'
 	@printf '  %-19s%s (%s)\n' SCENE 'footage of another scene, for heal to show that change instead' '$(SCENE)'
-	@printf '  %-19s%s (%s)\n' MINUTES 'time to train; empty for 8 from scratch, 2 for retrain' '$(MINUTES)'
+	@printf '  %-19s%s (%s)\n' MINUTES 'time to train; empty for 8 from scratch, 2 for retrain; to fuzz' '$(MINUTES)'
+	@printf '  %-19s%s (%s)\n' KILLS 'processes that fuzz kills' '$(KILLS)'
+	@printf '  %-19s%s (%s)\n' SEED 'of what fuzz does; empty for one of today' '$(SEED)'
 	@printf '  %-19s%s (%s)\n' STEPS 'updates of the weights in place of a time' '$(STEPS)'
 	@printf '  %-19s%s (%s)\n' RETRAINED 'empty folder for what retrain makes' '$(RETRAINED)'
 	@printf '  %-19s%s (%s)\n' HEALED 'folder for what heal makes' '$(HEALED)'
@@ -129,6 +133,15 @@ test-image: image $(VENV)/installed ## build the image and run the tests that st
 test-workflows: image workshop $(VENV)/installed ## run the workflows from their YAML (needs Docker and gh)
 	@SENTINEL_IMAGE='$(IMAGE)' $(PYTHON) -m pytest -m workflow $(PYTEST_PARALLEL) $(PYTEST_FLAGS)
 
+.PHONY: fuzz
+fuzz: $(VENV)/installed ## mutated files against the command line for MINUTES (2), then KILLS (30) at random moments; SEED
+	@$(PYTHON) -m tests.fuzz --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED))
+	@$(PYTHON) -m tests.fuzz.kills --kills $(or $(KILLS),30) $(if $(SEED),--seed $(SEED))
+
+.PHONY: fuzz-parsers
+fuzz-parsers: $(VENV)/fuzz-installed ## the pure parsers, guided by what they cover; MINUTES (1) for each (installs atheris)
+	@$(PYTHON) -m tests.fuzz.guided --minutes $(or $(MINUTES),1)
+
 .PHONY: bench
 bench: $(VENV)/installed ## measure speed and memory; results in bench_output/
 	@$(PYTHON) -m tests.benchmarks
@@ -181,7 +194,7 @@ lock: $(LOCK_VENV)/installed ## write the lock files (*.txt) again; UPGRADE=1 ta
 .PHONY: clean
 clean: ## remove the environments, caches and outputs that make made
 	@rm -rf $(VENV) $(EXPORT_VENV) $(LOCK_VENV) build dist demo_output bench_output heal_output retrain_output vfi_output \
-	    .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	    fuzz_output .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The file `installed` says that an environment is complete and newer than what it was made from.
@@ -199,6 +212,10 @@ $(EXPORT_VENV)/installed: export/requirements.txt
 	@echo 'Setting up $(EXPORT_VENV) with TensorFlow (once, some minutes, 1.7 GB)' >&2
 	$(call make_venv,$(EXPORT_VENV))
 	@$(EXPORT_VENV)/bin/python $(PIP_INSTALL) --require-hashes --only-binary :all: -r export/requirements.txt
+	@touch $@
+
+$(VENV)/fuzz-installed: $(VENV)/installed tests/fuzz/requirements.txt
+	@$(PYTHON) $(PIP_INSTALL) -r tests/fuzz/requirements.txt
 	@touch $@
 
 # Without its dependencies: they would put a second OpenCV over ours. What it does need is in the same file.

@@ -25,7 +25,7 @@ class Dispatch:
 
 @dataclass(slots=True)
 class Run:
-    """A workflow run; `conclusion` is None until `status` is completed; `fork` names another repository it came from."""
+    """A workflow run; `conclusion` is None until `status` is completed; `fork` is another repository it came from."""
 
     id: int
     workflow: str

@@ -1,8 +1,7 @@
 """The retraining, run from its YAML: what it fetches, what it proposes to a person, and what it leaves alone.
 
 Training takes minutes and TensorFlow, so the workshop's image is another in most of these tests: it leaves what the
-real one leaves. One test asks the real steps whether they understand what it was asked, another lets them train for some
-seconds.
+real one leaves. One test asks the real steps whether they understand what it was asked, another lets them train.
 """
 
 import hashlib
