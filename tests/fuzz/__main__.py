@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             if time.monotonic() > end:
                 break
             run = once(options, number, corpus, _emptied(Path(work, f"run-{number}")))
-            if "hang" in run.faults:  # the machine may have been busy
+            if {"hang", "memory"} & set(run.faults):  # the machine may have been busy
                 shutil.rmtree(run.folder)
                 run = once(options, number, corpus, _emptied(run.folder))
             runs[run.kind] += 1

@@ -78,7 +78,7 @@ NAMES = ("a.mp4", "a.jpg", "c.avi", "\n.png", "-x.mp4", "%03d.jpg", "concat:b.mp
 
 
 def oddities(chance: Random, corpus: Corpus, folder: Path) -> Case:
-    """A folder that holds what is no footage beside some that is: pipes, links, playlists, names that mean something."""
+    """A folder that holds what is no footage beside some that is: pipes, links, playlists, odd names."""
     footage = folder / "footage"
     footage.mkdir()
     shutil.copyfile(corpus.bad["mp4"], footage / "b.mp4")

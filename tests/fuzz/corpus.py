@@ -26,7 +26,7 @@ CONTAINERS = {"mp4": "mp4v", "mov": "mp4v", "mkv": "mp4v", "ts": "mp4v", "avi": 
 """Each by its suffix, with the codec that this OpenCV writes into it."""
 PICTURES = ("png", "jpg", "bmp", "tiff", "webp")
 SIZE = (96, 72)
-LENGTH = 40
+LENGTH = 26
 _SIDE = 16
 _PAST = 240
 
@@ -69,8 +69,8 @@ def make_corpus(folder: Path) -> Corpus:
         good={suffix: _video(folder / f"good.{suffix}", frames[:LENGTH]) for suffix in CONTAINERS},
         bad={suffix: _video(folder / f"bad.{suffix}", other) for suffix in CONTAINERS},
         clips=sorted(path for path in HARD_CLIPS.rglob("*.*") if path.suffix not in (".png", ".md")),
-        good_pictures={suffix: _pictures(folder / "good", suffix, frames[:LENGTH:3]) for suffix in PICTURES},
-        bad_pictures={suffix: _pictures(folder / "bad", suffix, other[::3]) for suffix in PICTURES},
+        good_pictures={suffix: _pictures(folder / "good", suffix, frames[:LENGTH:2]) for suffix in PICTURES},
+        bad_pictures={suffix: _pictures(folder / "bad", suffix, other[::2]) for suffix in PICTURES},
     )
     _video(folder / "past.avi", frames)
     cv2.imwrite(str(folder / "mask.png"), np.vstack([np.zeros((20, 96), np.uint8), np.full((52, 96), 255, np.uint8)]))
