@@ -173,7 +173,7 @@ lint: $(VENV)/installed ## style, types, Dockerfile, shell scripts and workflows
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/hadolint Dockerfile && echo 'hadolint: Dockerfile is clean'
+	@$(VENV)/bin/hadolint Dockerfile export/Dockerfile && echo 'hadolint: both Dockerfiles are clean'
 	@if [[ -x $(VENV)/bin/shellcheck ]]; then $(VENV)/bin/shellcheck .ci/run && echo 'shellcheck: .ci/run is clean'; \
 	    else echo 'shellcheck: left out, it has no wheel for this platform'; fi
 	@$(PYTHON) -m pytest -q tests/workflows/test_lint.py && echo 'actionlint, zizmor, schemas: the workflows are clean'

@@ -34,7 +34,9 @@ def test_zizmor() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "files"), [("github-workflows", WORKFLOWS), ("github-actions", ACTIONS)], ids=["workflows", "actions"]
+    ("schema", "files"),
+    [("github-workflows", WORKFLOWS), ("github-actions", ACTIONS), ("dependabot", [ROOT / ".github/dependabot.yml"])],
+    ids=["workflows", "actions", "dependabot"],
 )
 def test_schema(schema: str, files: list[Path]) -> None:
     lint("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
