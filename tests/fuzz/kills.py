@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -163,7 +164,9 @@ def _kill(one: Operation, whole: _Whole, folder: Path, chance: Random, *, real: 
     time.sleep(chance.random() * whole.seconds[real] * 1.05)
     os.kill(process, signal.SIGSTOP)
     heavy = _heavy(process)
-    os.killpg(process, signal.SIGKILL)
+    os.kill(process, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # what it started, where it came so far
+        os.killpg(process, signal.SIGKILL)
     died = os.WIFSIGNALED(os.waitpid(process, 0)[1])
     faults = list(one.faults(folder, whole.folder, real and heavy))
     again = forked(one.arguments(folder), folder, {})
