@@ -131,22 +131,16 @@ def test_a_model_that_is_not_its_cards_is_refused(tmp_path: Path) -> None:
         (tiny_graph(dtype=Dtype.FLOAT32), "its card says tensor(uint8)"),
         (tiny_graph(layout=Layout.NCHW), "its card says tensor(uint8) [batch, height, width, 3]"),
         (b"not a graph", "cannot be loaded by ONNX Runtime"),
-        (tiny_graph().replace(b"first", b"\xff\xferst"), "cannot be loaded by ONNX Runtime"),
     ],
-    ids=[
-        "three inputs",
-        "three axes",
-        "four channels",
-        "fixed size",
-        "batches of two",
-        "float",
-        "layout",
-        "junk",
-        "name",
-    ],
+    ids=["three inputs", "three axes", "four channels", "fixed size", "batches of two", "float", "layout", "junk"],
 )
 def test_a_graph_that_is_not_as_its_card_says_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     assert said in refused(write_tiny(tmp_path, content))
+
+
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    content = tiny_graph().replace(b"first", b"\xff\xferst")
+    assert "cannot be loaded by ONNX Runtime" in refused(write_tiny(tmp_path, content))
 
 
 # Cards.
