@@ -5,7 +5,7 @@
 #
 # The secrets `pipconf` and `ca` are optional: pip settings and a CA bundle, for builds behind a proxy or a mirror.
 
-# Pin it for a release: --build-arg PYTHON_IMAGE=python:3.11-slim@sha256:...
+# What ci.yml tests and publishes has it by digest: requirements/Dockerfile, given as --build-arg PYTHON_IMAGE=...
 ARG PYTHON_IMAGE=python:3.11-slim
 
 # ---- libraries: /opt/sentinel, an environment without pip, every file checked against its sha256 ----

@@ -13,7 +13,7 @@ checkout=$(mount . /workshop ,readonly)
 changed=$(mount "$FOOTAGE" /footage ,readonly)
 results=$(mount retrain_output /retrained)
 ended=0
-sentinel --memory "${MEMORY:-6g}" --mount "$checkout" --mount "$changed" --mount "$results" "$WORKSHOP" \
+sentinel --memory "${MEMORY:-6g}" --pids-limit 2048 --mount "$checkout" --mount "$changed" --mount "$results" "$WORKSHOP" \
   --new /footage --baseline "$BASELINE" --golden "$GOLDEN" --minutes "$MINUTES" --output /retrained ||
   ended=$?
 if [[ -s retrain_output/report.md ]]; then
