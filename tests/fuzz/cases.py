@@ -35,13 +35,13 @@ Maker = Callable[[Random, Corpus, Path], Case]
 def video(chance: Random, corpus: Corpus, folder: Path) -> Case:
     """A video of any container, sometimes among sound ones, sometimes under another's name."""
     suffix = chance.choice(list(corpus.good))
-    source, other = corpus.good[suffix], chance.random() < 0.15
+    other = chance.random() < 0.15
     must_not_pass = True
     match chance.randrange(10):
         case 0 | 1 | 2:
-            content = mutators.lose_the_middle(chance, source.read_bytes())
+            content = mutators.lose_the_middle(chance, corpus.long[suffix].read_bytes())
         case 3 | 4 | 5 | 6:
-            content, must_not_pass = mutators.mutate_bytes(chance, source.read_bytes()), False
+            content, must_not_pass = mutators.mutate_bytes(chance, corpus.good[suffix].read_bytes()), False
         case 7 | 8:
             content = mutators.mutate_bytes(chance, corpus.bad[suffix].read_bytes())
         case _:
