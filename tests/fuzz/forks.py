@@ -4,6 +4,7 @@ A fork is a process like any other: with limits of memory and time, a signal or 
 memory told by the system. Only what happens before the libraries are loaded it does not show; `real` runs that too.
 """
 
+import faulthandler
 import gc
 import os
 import resource
@@ -96,6 +97,7 @@ def _become(arguments: Sequence[str], folder: Path, environment: Mapping[str, st
     code = 70
     try:
         os.setsid()
+        faulthandler.disable()
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         for path, descriptor in ((os.devnull, 0), (folder / OUT, 1), (folder / ERR, 2)):
             os.dup2(os.open(path, os.O_RDONLY if descriptor == 0 else flags), descriptor)
