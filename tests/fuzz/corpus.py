@@ -65,14 +65,15 @@ def make_corpus(folder: Path) -> Corpus:
     """
     noise = np.random.default_rng(0)
     frames = _quiet_camera(noise)
+    frames, today = frames[:_PAST], frames[_PAST:]
     other = [np.asarray(noise.integers(0, 256, (SIZE[1], SIZE[0], 3)), np.uint8) for _ in range(LENGTH)]
     corpus = Corpus(
         folder,
-        good={suffix: _video(folder / f"good.{suffix}", frames[:LENGTH]) for suffix in CONTAINERS},
-        long={suffix: _video(folder / f"long.{suffix}", frames[:LONG]) for suffix in CONTAINERS},
+        good={suffix: _video(folder / f"good.{suffix}", today[:LENGTH]) for suffix in CONTAINERS},
+        long={suffix: _video(folder / f"long.{suffix}", today) for suffix in CONTAINERS},
         bad={suffix: _video(folder / f"bad.{suffix}", other) for suffix in CONTAINERS},
         clips=sorted(path for path in HARD_CLIPS.rglob("*.*") if path.suffix not in (".png", ".md")),
-        good_pictures={suffix: _pictures(folder / "good", suffix, frames[:LENGTH:2]) for suffix in PICTURES},
+        good_pictures={suffix: _pictures(folder / "good", suffix, today[:LENGTH:2]) for suffix in PICTURES},
         bad_pictures={suffix: _pictures(folder / "bad", suffix, other[::2]) for suffix in PICTURES},
     )
     _video(folder / "past.avi", frames)
@@ -124,7 +125,7 @@ def _quiet_camera(noise: np.random.Generator) -> Frames:
         _, first = next(iter(reader))
     scene = cv2.resize(first, SIZE).astype(np.int16)
     frames = []
-    for number in range(_PAST):
+    for number in range(_PAST + LONG):
         frame = scene + noise.integers(-6, 7, scene.shape, np.int16)
         left = round(40 + 30 * np.sin(number / 5))
         frame[30:42, left : left + 12] += 80
