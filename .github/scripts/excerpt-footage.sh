@@ -8,4 +8,3 @@ footage=$(mount_footage "$INCOMING")
 results=$(mount "$OUTPUT" /app/status_output)
 sentinel --mount "$footage" --mount "$results" "$IMAGE" excerpt --source /app/incoming_data \
   --output /app/status_output/footage --megabytes "$MEGABYTES"
-find "$OUTPUT" -type l -delete

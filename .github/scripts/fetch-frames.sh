@@ -2,7 +2,7 @@
 # Finds the footage that FRAMES names and says where it is: outputs `incoming`, `baseline` and `sabotage`.
 #   sample                    the sample camera's footage, by the sample camera's baseline
 #   sabotage:KIND:SEVERITY    a fire drill: the watched footage, or where there is none the sample, damaged
-#   artifact:RUN:NAME         what another run of this repository uploaded
+#   artifact:RUN:NAME         what another run uploaded; which are trusted, fetch-artifact.sh says
 #   anything else             a path on this runner
 # WATCHED is what a scheduled run looks at, BASELINE what it is judged by; both may be empty.
 set -euo pipefail
@@ -34,8 +34,7 @@ case $FRAMES in
     [[ $FRAMES =~ ^artifact:([0-9]+):([A-Za-z0-9._-]+)$ ]] ||
       refuse "frames name no artifact; expected artifact:RUN:NAME, as artifact:1234567890:footage"
     incoming=$RUNNER_TEMP/frames
-    rm -rf "$incoming"
-    gh run download "${BASH_REMATCH[1]}" --name "${BASH_REMATCH[2]}" --dir "$incoming"
+    .github/scripts/fetch-artifact.sh "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "$incoming"
     ;;
   *) incoming=$FRAMES ;;
 esac

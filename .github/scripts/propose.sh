@@ -3,6 +3,15 @@
 # that a person sees both.
 set -euo pipefail
 
+# An environment exists as soon as a job names it, without anybody to wait for.
+reviewers=$(gh api "repos/$GH_REPO/environments/promotion" \
+  --jq '[.protection_rules[]? | select(.type == "required_reviewers") | .reviewers[]?] | length') || reviewers=unknown
+if [[ $reviewers == 0 || $reviewers == unknown ]]; then
+  unguarded="the environment promotion names no required reviewers, so nobody was asked before this branch was pushed"
+  [[ $reviewers == 0 ]] || unguarded="GitHub does not say whether the environment promotion has required reviewers"
+  echo "::warning title=Sentinel::$unguarded; name some in Settings > Environments"
+  printf '\n> [!WARNING]\n> %s.\n' "$unguarded" >>retrain_output/report.md
+fi
 title="Refresh the baseline; the champion stays"
 if [[ $OUTCOME == promoted ]]; then
   title="Promote the retrained interpolator, refresh the baseline"

@@ -151,7 +151,11 @@ class InterpolatorCard:
 def card_beside(model: Path) -> Path:
     """Where a model's card is: under its own name, or `card.json` where there is none."""
     named = model.with_suffix(".json")
-    return named if named.exists() else model.with_name(CARD_FILE)
+    try:
+        there = named.exists()
+    except OSError:  # as of a name that is too long: whoever reads it is told
+        there = True
+    return named if there else model.with_name(CARD_FILE)
 
 
 def load_card(path: Path) -> InterpolatorCard:

@@ -24,11 +24,14 @@ def open_session(content: bytes, model: Path, threads: int = 1) -> ort.Inference
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # nothing spins when idle
     options.log_severity_level = 4
     try:
-        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        for node in (*session.get_inputs(), *session.get_outputs()):
+            str((node.name, node.type, node.shape))  # names that are no text raise only when they are looked at
     except Exception as error:  # ONNX Runtime raises its own unexported types
         raise SentinelError(
             f"model {model} cannot be loaded by ONNX Runtime ({first_line(error)}); export the model again"
         ) from error
+    return session
 
 
 def first_line(error: Exception) -> str:

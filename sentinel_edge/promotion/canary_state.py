@@ -5,6 +5,7 @@ The file is written after every block, whole or not at all. It says for which tw
 something else, or one that was damaged or edited, is refused rather than believed.
 """
 
+import errno
 import hashlib
 import json
 from collections.abc import Mapping
@@ -195,8 +196,10 @@ def clip_sha256(path: Path) -> str:
     """Checksum of a clip's file, whatever its size.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: It cannot be read, or is a pipe or device, which could block or go on for ever.
     """
+    if not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file")
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -1,5 +1,6 @@
 """The interpolator whose performance is watched: the champion of a registry, or a file, or none."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def watched_interpolator(chosen: Path | Watched) -> Interpolator | None:
     if chosen is Watched.NONE:
         return None
     if isinstance(chosen, Path):
-        return Interpolator(Registry(chosen).champion().model if chosen.is_dir() else chosen)
+        folder = os.path.isdir(chosen)  # noqa: PTH112  (a path raises where a name is too long)
+        return Interpolator(Registry(chosen).champion().model if folder else chosen)
     registry = Registry(assets.default_registry())
     if registry.pointers().champion is None:
         return None

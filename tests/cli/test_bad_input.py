@@ -327,6 +327,21 @@ def test_a_pipe_a_device_and_links_in_circles_are_passed_over_without_waiting(fo
     assert (frames["judged"], frames["unreadable"]) == (PICTURES, 5)
 
 
+@pytest.mark.parametrize("option", ["--incoming", "--baseline", "--model", "--interpolator"])
+def test_a_name_that_is_too_long_for_the_system_is_one_clear_line(output: Path, option: str) -> None:
+    arguments = ["check", "--incoming", str(INCOMING), "--output", str(output), option, "x" * 5000]
+    done = run_cli(*(arguments if option != "--incoming" else [*arguments[:1], *arguments[3:]]))
+    assert done.returncode == 1
+    assert "File name too long" in complaint(done.stderr)
+    assert_error_stands(output)
+
+
+def test_a_model_of_a_name_that_is_too_long_is_one_clear_line(tmp_path: Path) -> None:
+    done = run_cli("model", "add", "--model", "x" * 5000, "--registry", tmp_path / "registry")
+    assert done.returncode == 1
+    assert "File name too long" in complaint(done.stderr)
+
+
 @pytest.mark.parametrize("option", ["--baseline", "--model"])
 def test_a_pipe_in_place_of_a_baseline_or_model_is_refused_without_waiting(
     pictures: Path, tmp_path: Path, output: Path, option: str

@@ -138,6 +138,11 @@ def test_a_graph_that_is_not_as_its_card_says_is_refused(tmp_path: Path, content
     assert said in refused(write_tiny(tmp_path, content))
 
 
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    content = tiny_graph().replace(b"first", b"\xff\xferst")
+    assert "cannot be loaded by ONNX Runtime" in refused(write_tiny(tmp_path, content))
+
+
 # Cards.
 
 

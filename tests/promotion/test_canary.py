@@ -5,6 +5,7 @@ opposite rolled back.
 """
 
 import json
+import os
 import resource
 import shutil
 import signal
@@ -234,6 +235,13 @@ def test_footage_without_motion_decides_nothing_and_says_why(tmp_path: Path) -> 
     assert (found.status, found.exit_code, found.blocks) == (Ending.UNDECIDED, 1, ())
     assert "28 nothing moves" in found.message
     assert load_state(tmp_path / "state.json") is not None
+
+
+def test_a_pipe_among_the_footage_is_passed_over(tmp_path: Path) -> None:
+    still = write_clip(tmp_path / "in" / "still.avi", [np.full((64, 96, 3), 90, np.uint8)] * 30)
+    os.mkfifo(still.parent / "pipe.mp4")
+    found = run_canary(options(tmp_path, still.parent))
+    assert [(one.name, one.reason) for one in found.skipped] == [("pipe.mp4", "not a regular file")]
 
 
 def count_blocks(state: Path) -> int:

@@ -15,6 +15,14 @@ from tests.conftest import INCOMING
 from tests.workflows.fake_github import FakeGitHub
 from tests.workflows.runner import bare_origin, copy_checkout, find_tools
 
+UNTRUSTED: list[tuple[dict[str, str], str]] = [
+    ({"event": "pull_request"}, "pull request"),
+    ({"event": "pull_request_target"}, "pull request"),
+    ({"event": "issue_comment"}, "issue_comment"),
+    ({"branch": "somebody/try"}, "another branch"),
+    ({"fork": "stranger/camera"}, "another repository"),
+]
+"""What a run may be that is not to be believed, and what is said of it."""
 REPLAY = "cp /other/status /other/verdict.json /app/status_output/"
 """What a check of `OtherImage` does that leaves recorded files."""
 
@@ -48,7 +56,7 @@ def github(image: str, working_tree: Path, tmp_path: Path) -> Iterator[FakeGitHu
 
 @dataclass(frozen=True, slots=True)
 class OtherImage:
-    """Makes images whose `check` is a shell script of ours in place of the real one; other commands are real.
+    """Makes images in which one command, `check`, is a shell script of ours; others are real.
 
     Attributes:
         image: what they are made from.
@@ -60,13 +68,15 @@ class OtherImage:
     folder: Path
     made: list[str]
 
-    def __call__(self, name: str, script: str, files: Mapping[str, bytes] | None = None) -> str:
+    def __call__(
+        self, name: str, script: str, files: Mapping[str, bytes] | None = None, *, command: str = "check"
+    ) -> str:
         """An image of this name, with these files in /other; made once."""
         tag = f"sentinel-test-{name}"
         if tag in self.made:
             return tag
         (self.folder / name / "other").mkdir(parents=True)
-        entry = f'if [ "$1" != check ]; then exec sentinel-edge "$@"; fi\n{script}\n'
+        entry = f'if [ "$1" != {command} ]; then exec sentinel-edge "$@"; fi\n{script}\n'
         for file, content in {"entry.sh": entry.encode(), **(files or {})}.items():
             (self.folder / name / "other" / file).write_bytes(content)
         dockerfile = f'FROM {self.image}\nCOPY other /other\nENTRYPOINT ["sh", "/other/entry.sh"]\n'

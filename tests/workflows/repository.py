@@ -25,7 +25,7 @@ class Dispatch:
 
 @dataclass(slots=True)
 class Run:
-    """A workflow run; `conclusion` is None until `status` is completed."""
+    """A workflow run; `conclusion` is None until `status` is completed; `fork` is another repository it came from."""
 
     id: int
     workflow: str
@@ -35,6 +35,7 @@ class Run:
     created_at: str = "2026-01-01T00:00:00Z"
     branch: str = "main"
     title: str = ""
+    fork: str = ""
 
 
 @dataclass(slots=True)
@@ -78,6 +79,7 @@ class Repository:
         variables: values by name.
         dispatches: accepted dispatches, in order.
         actions_may_open_pulls: the setting of that name; new repositories have it off.
+        reviewers: who must approve a job of an environment, by the environment's name.
         running: the workflow file whose jobs ask; empty while none runs.
     """
 
@@ -97,6 +99,7 @@ class Repository:
         self.variables: dict[str, str] = {}
         self.dispatches: list[Dispatch] = []
         self.actions_may_open_pulls = True
+        self.reviewers: dict[str, list[str]] = {"promotion": ["maintainer"]}
         self.running = ""
 
     def add_run(self, workflow: str, **about: Any) -> Run:

@@ -152,6 +152,15 @@ def _branch(call: Call) -> Any:
     return {"name": call.parts[0], "ref": f"refs/heads/{call.parts[0]}", "commit": {"sha": "0" * 40}}
 
 
+@route("GET", "/environments/([^/]+)", "actions:read")
+def _environment(call: Call) -> Any:
+    if call.parts[0] not in call.github.reviewers:
+        raise RefusedError(404, "Not Found")
+    named = [{"type": "User", "reviewer": {"login": login}} for login in call.github.reviewers[call.parts[0]]]
+    rules = [{"type": "required_reviewers", "reviewers": named}] if named else []
+    return {"name": call.parts[0], "protection_rules": [{"type": "branch_policy"}, *rules]}
+
+
 @route("GET", "/issues", "issues:read")
 def _issues(call: Call) -> Any:
     wanted = set(filter(None, call.query.get("labels", "").split(",")))
@@ -313,8 +322,9 @@ def _run_json(github: Repository, run: Run) -> dict[str, Any]:
         "head_sha": "0" * 40,
         "head_commit": {"id": "0" * 40, "message": run.title or workflow["name"]},
         "head_repository": {
-            "name": github.repository.partition("/")[2],
-            "owner": {"login": github.repository.partition("/")[0]},
+            "full_name": run.fork or github.repository,
+            "name": (run.fork or github.repository).partition("/")[2],
+            "owner": {"login": (run.fork or github.repository).partition("/")[0]},
         },
         "run_number": run.id,
         "run_attempt": 1,

@@ -34,7 +34,9 @@ def test_zizmor() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "files"), [("github-workflows", WORKFLOWS), ("github-actions", ACTIONS)], ids=["workflows", "actions"]
+    ("schema", "files"),
+    [("github-workflows", WORKFLOWS), ("github-actions", ACTIONS), ("dependabot", [ROOT / ".github/dependabot.yml"])],
+    ids=["workflows", "actions", "dependabot"],
 )
 def test_schema(schema: str, files: list[Path]) -> None:
     lint("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
@@ -98,6 +100,17 @@ def test_what_changes_the_repository_waits_for_a_person(path: Path) -> None:
     for name, job in workflow_file.load(path)["jobs"].items():
         if "write" in (job["permissions"].get("contents"), job["permissions"].get("pull-requests")):
             assert job.get("environment"), f"job {name} writes without the approval of an environment"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.parent.name + "/" + path.name)
+def test_who_opens_footage_writes_nothing_that_later_runs_trust(path: Path) -> None:
+    """A cache is written only by jobs without footage; the action, which opens it, writes none."""
+    document = workflow_file.load(path)
+    for name, job in document.get("jobs", {"action": document.get("runs")}).items():
+        said = str(job)
+        if name == "action" or any(word in said for word in ("actions/sentinel'", "fetch-", "retrain.sh", "excerpt")):
+            assert "actions/cache/save@" not in said, name
+            assert "actions/cache@" not in said, name
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

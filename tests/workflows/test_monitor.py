@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflows.conftest import REPLAY, OtherImage, Recorded, docker
+from tests.workflows.conftest import REPLAY, UNTRUSTED, OtherImage, Recorded, docker
 from tests.workflows.fake_github import FakeGitHub
 from tests.workflows.runner import Result, run_workflow
 
@@ -135,6 +135,17 @@ def test_frames_of_another_run(github: FakeGitHub, damaged: Callable[[str], Path
     assert result.outputs["check"]["causes"].split(",")[0] == FAULT
 
 
+@pytest.mark.parametrize(("about", "told"), UNTRUSTED, ids=lambda value: str(value)[:40])
+def test_what_anybody_could_have_brought_along_is_not_judged(
+    github: FakeGitHub, about: dict[str, str], told: str
+) -> None:
+    run = github.add_run(**{"workflow": "ci.yml", **about})
+    github.artifacts.add(run.id, "camera-7", {"a.mp4": b"footage"})
+    result = monitor(github, frames=f"artifact:{run.id}:camera-7", dry_run="true")
+    assert result.jobs["check"] == "failure"
+    assert any(told in message for message in result.messages("error")), result.log
+
+
 def test_the_threshold_of_the_day_is_used(github: FakeGitHub) -> None:
     result = monitor(github, frames="sample", threshold="0.05", dry_run="true")
     assert result.outputs["check"]["status"] == "FAIL"
@@ -152,6 +163,7 @@ def test_the_image_is_built_once_and_kept_for_later_runs(github: FakeGitHub) -> 
         second = monitor(github, frames="sample")
         assert not second.failed(), second.log
         assert "Loaded image: sentinel-edge:built" in second.log
+        assert second.steps["image"].get("Build it") != "success"
     finally:
         docker("image", "rm", "--force", "sentinel-edge:built")
 
@@ -382,6 +394,20 @@ def test_every_container_is_started_the_same_careful_way(github: FakeGitHub, tmp
         for option in ("--network none", "--read-only", "--cap-drop ALL", "no-new-privileges", "--memory ", "--user "):
             assert option in line, line
         assert "docker.sock" not in line
+
+
+def test_what_the_container_leaves_beside_files_is_removed(
+    github: FakeGitHub, other_image: OtherImage, recorded: Recorded
+) -> None:
+    """A pipe where an answer of GitHub is to be written would be waited for until the job's end."""
+    planted = "cd /app/status_output; mkfifo retrainings.json.part retrainings.json pipe; mkdir -p a/b; mkfifo a/b/c; "
+    planted += "ln -s /etc/passwd passwd; ln -s / root; ln -s nowhere proposals.json.part"
+    github.variables["SENTINEL_IMAGE"] = other_image("planting", f"{REPLAY}; {planted}; exit 3", recorded.failed)
+    result = run_workflow("monitor.yml", github, inputs={"frames": "sample"}, environment=AT_ONCE, seconds=120)
+    assert not result.failed(), result.log
+    assert len(github.dispatches) == 1
+    kept = {Path(name).name for name in result.artifacts["sentinel-verdict"].names()}
+    assert not kept & {"pipe", "c", "passwd", "root"}
 
 
 def test_a_broken_history_is_safe(github: FakeGitHub, drifted_image: str) -> None:

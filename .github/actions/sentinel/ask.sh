@@ -5,7 +5,7 @@ set -euo pipefail
 ask() {
   local answer=$1 attempt
   shift
-  rm -f "$answer"
+  rm -rf "$answer" "$answer.part"  # whatever the container left there
   for attempt in 1 2 3; do
     if gh "$@" >"$answer.part"; then
       mv "$answer.part" "$answer"

@@ -30,8 +30,17 @@ mount_footage() {
   mount "$path" "$place" ,readonly
 }
 
-# No network, nothing to write but what is mounted, no root, no capability, bounded memory: footage is untrusted.
+# No network, nothing to write but what is mounted, no root, no capability, bounded memory: footage is untrusted. Of what it
+# leaves in folders it may write, only files and folders stay: what follows on this host must not be led elsewhere by a
+# link, nor wait for a pipe, by whatever opened the footage.
 sentinel() {
+  local ended=0 word
   docker run --rm --network none --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
-    --memory 512m --pids-limit 256 --user "$(id -u):$(id -g)" "$@"
+    --memory 512m --pids-limit 256 --user "$(id -u):$(id -g)" "$@" || ended=$?
+  for word in "$@"; do
+    if [[ $word =~ ^type=bind,src=([^,]+),dst=[^,]+$ ]]; then
+      find "${BASH_REMATCH[1]}" -mindepth 1 ! -type f ! -type d -delete
+    fi
+  done
+  return "$ended"
 }

@@ -6,7 +6,7 @@ source "${BASH_SOURCE[0]%/*}/container.sh"
 
 memory=$(dirname "$HISTORY")
 mkdir -p "$memory" "$OUTPUT"
-rm -f "$OUTPUT"/{outputs,decision.json,summary.md,repair.md}  # a container that never starts must leave no older decision
+rm -rf "$OUTPUT"/{outputs,decision.json,summary.md,repair.md}  # a container that never starts must leave no older decision
 options=(--verdict /app/status_output/verdict.json --exit-code "$EXIT_CODE" --output /app/status_output
   --history "/history/$(basename "$HISTORY")")
 if [[ $ASKED && $EXIT_CODE == 3 ]]; then
