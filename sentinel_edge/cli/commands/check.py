@@ -11,6 +11,7 @@ from sentinel_edge.cli.terminal import Progress, complain, on_terminal, tell
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.promotion.watched import Watched
 from sentinel_edge.verdict.summary import summary
+from sentinel_edge.verdict.unfinished import DEFAULT_OUTPUT
 from sentinel_edge.verdict.verdict import Status
 
 
@@ -42,7 +43,7 @@ class Check(Command):
         "calls for nothing.",
         None,
     )
-    output: Path = option(path, "Folder for the two files.", Path("temp_status"))
+    output: Path = option(path, "Folder for the two files.", Path(DEFAULT_OUTPUT))
     model: Path | None = option(path, shared.EMBEDDER, None)
     threshold: float = option(
         number, "Share of drifted dimensions above which the verdict is FAIL.", _SETTINGS["threshold"], limits=(0, 1)
