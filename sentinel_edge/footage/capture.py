@@ -1,4 +1,4 @@
-"""Opening a video with OpenCV: decoded or as packets, and from further on where FFmpeg's probe does not reach."""
+"""What of a video is opened: all of it, or what follows some byte where FFmpeg's probe does not reach the picture."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from sentinel_edge.footage.picture_size import announced_picture
+from sentinel_edge.footage.video_file import VideoFile
 
 LEADS = (2**20, 2**16, 2**12, 0)
 """Bytes before the first picture from which on a stream is opened: the more, the surer the tables of a transport stream
@@ -22,22 +23,18 @@ class Source:
     """What OpenCV is to open.
 
     Attributes:
-        name: A path, or FFmpeg's name for the part of a file from some byte on.
+        path: The file.
+        start: The byte from which on it is opened.
         lost_s: Seconds before the first picture that is in it.
     """
 
-    name: str
+    path: Path
+    start: int = 0
     lost_s: float = 0.0
 
-
-def decoded(source: Source) -> cv2.VideoCapture:
-    """A video as frames."""
-    return cv2.VideoCapture(source.name, cv2.CAP_FFMPEG)
-
-
-def packets(source: Source) -> cv2.VideoCapture:
-    """A video as packets, in the order of the file."""
-    return cv2.VideoCapture(source.name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    def file(self) -> VideoFile:
+        """The file as a decoder sees it; keep it for as long as the decoder."""
+        return VideoFile(self.path, self.start)
 
 
 def codec_of(capture: cv2.VideoCapture) -> str:
@@ -45,17 +42,13 @@ def codec_of(capture: cv2.VideoCapture) -> str:
     return int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4].decode("latin-1")
 
 
-def whole(path: Path) -> Source:
-    """A file from its first byte on. An absolute path cannot be mistaken for one of FFmpeg's protocols (`http:`)."""
-    return Source(str(path.absolute()))
-
-
 def from_first_picture(path: Path) -> Iterator[Source]:
     """A stream that begins so long before its first picture that FFmpeg gives it no size, from shortly before that.
 
     Nothing where no picture is announced in it; else what to try, in this order.
     """
-    capture = packets(whole(path))
+    file = VideoFile(path)
+    capture = file.opened(packets=True)
     codec = codec_of(capture)
     try:
         for _ in range(MOST_LEADING):
@@ -66,7 +59,7 @@ def from_first_picture(path: Path) -> Iterator[Source]:
             if announced_picture(packet, codec):
                 lost_s, place = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0, _place(path, packet)
                 starts = dict.fromkeys(max(0, place - lead) for lead in LEADS if place >= 0)
-                yield from (Source(f"subfile,,start,{at},end,0,,:{path.absolute()}", lost_s) for at in starts if at)
+                yield from (Source(path, at, lost_s) for at in starts if at)
                 return
     finally:
         capture.release()

@@ -130,7 +130,7 @@ def _decoder_problem() -> str:
             return ""
     return (
         f"OpenCV {cv2.__version__} does not read interlaced video rightly, so no video is read with it; install "
-        "opencv-python-headless 4.10 to 4.12"
+        "opencv-python-headless 4.11 or 4.12"
     )
 
 
@@ -158,7 +158,9 @@ class VideoReader:
         problem = _decoder_problem()
         if problem:
             raise Unreadable(problem)
-        self._open(capture.whole(path))
+        self._open(capture.Source(path))
+        if self._file.problem:
+            raise Unreadable(self._file.problem)
         if self._capture.isOpened() and self._size() == (0, 0):
             for further in capture.from_first_picture(path):
                 self._open(further)
@@ -186,7 +188,8 @@ class VideoReader:
         self._changed = self._ended = False
 
     def _open(self, source: capture.Source) -> None:
-        self.source, self._capture = source, capture.decoded(source)
+        self.source, self._file = source, source.file()
+        self._capture = self._file.opened()
 
     def _size(self) -> tuple[int, int]:
         width, height = (self._capture.get(what) for what in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
@@ -213,7 +216,11 @@ class VideoReader:
             self._guard.close()
 
     def advance(self) -> bool:
-        """Step to the next frame without converting it; False at the end, and where the picture changes."""
+        """Step to the next frame without converting it; False at the end, and where the picture changes.
+
+        Raises:
+            SentinelError: The decoder took longer than any footage does.
+        """
         if self._ended:
             return False
         if not self._grab():
@@ -237,12 +244,16 @@ class VideoReader:
     def _grab(self) -> bool:
         """Step over packets that are no picture: OpenCV calls the first of them the end of the video."""
         attempts = min(MOST_ATTEMPTS, max(ATTEMPTS, int(self.promised) - self._clock.frames))
-        return any(self._capture.grab() for _ in range(attempts))
+        with self._file.at_work():
+            found = any(self._capture.grab() for _ in range(attempts))
+        self._file.require_patience()
+        return found
 
     def retrieve(self) -> NDArray[np.uint8] | None:
         """The frame `advance` stepped to, or None where it cannot be decoded."""
         try:
-            good, frame = self._capture.retrieve()
+            with self._file.at_work():
+                good, frame = self._capture.retrieve()
         except cv2.error:  # of a raw stream that is joined in the middle
             return None
         return np.asarray(frame, np.uint8) if good and frame is not None and frame.ndim == 3 else None

@@ -44,8 +44,8 @@ def claim(folder: Path) -> int | None:
     except BlockingIOError as error:
         os.close(descriptor)
         raise TakenError(
-            f"another check is writing to {folder}, which will hold that one's verdict; give each check a folder of its "
-            "own, or let the other one finish"
+            f"another check is writing to {folder}, which will hold its verdict; give each check its own folder, or "
+            "let the other one finish"
         ) from error
     except OSError:
         os.close(descriptor)

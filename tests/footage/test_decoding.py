@@ -342,7 +342,7 @@ def test_no_video_is_read_with_a_decoder_that_makes_frames_up(monkeypatch: pytes
 
     _decoder_problem.cache_clear()
     monkeypatch.setattr(cv2, "VideoCapture", MakesFramesUp)
-    with pytest.raises(Unreadable, match=r"does not read interlaced video .* install opencv-python-headless 4\.10"):
+    with pytest.raises(Unreadable, match=r"does not read interlaced video .* install opencv-python-headless 4\.11"):
         VideoReader(INCOMING)
     monkeypatch.undo()
     _decoder_problem.cache_clear()
