@@ -17,11 +17,12 @@ from sentinel_edge.footage import capture
 from sentinel_edge.footage.clips import Clip
 from sentinel_edge.footage.clock import HOLE_S, FrameClock, Hole, HoleFinder, plausible_rate
 from sentinel_edge.footage.damage import DamageWatch
+from sentinel_edge.footage.picture_guard import RefusedError, announced_pixels
 from sentinel_edge.footage.size_guard import SizeGuard
 from sentinel_edge.storage.files import read_limited
 
-MAX_IMAGE_BYTES = 2**28
-"""The largest image file that is read into memory (256 MiB)."""
+MAX_IMAGE_BYTES = 2**26
+"""The largest image file that is read into memory (64 MiB)."""
 
 PREPROCESSING = "rgb, exact halvings (area), then linear"
 """What `fit_frame` does, in words; recorded in a baseline and compared when it is used."""
@@ -35,11 +36,16 @@ class Unreadable(Exception):  # noqa: N818  (a finding about a file, not a failu
         self.reason = reason
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path, most: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode one image to uint8 (height, width, 3), blue-green-red, turned upright as its EXIF says.
 
-    Grey, 16-bit and transparent pictures become three 8-bit channels. A picture of more than `MAX_PIXELS`
-    is refused from its header, before decoding; a truncated one is refused whole, but for a JPEG's end mark.
+    Grey, 16-bit and transparent pictures become three 8-bit channels. A picture of more than `MAX_PIXELS`, or whose
+    decoding would take too much (see `picture_guard`), is refused from its header; a truncated one is refused
+    whole, but for a JPEG's end mark.
+
+    Args:
+        path: The file.
+        most: One of more pixels is halved as it is decoded.
 
     Raises:
         Unreadable: With the reason.
@@ -51,19 +57,19 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise Unreadable(error.strerror or "cannot be read") from error
     if not content:
         raise Unreadable("empty file (0 bytes)")
-    data = np.frombuffer(content, np.uint8)
     try:
-        frame = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        pixels = announced_pixels(content)
+    except RefusedError as reason:
+        raise Unreadable(str(reason)) from reason
+    how = cv2.IMREAD_COLOR if pixels <= most else cv2.IMREAD_REDUCED_COLOR_2
+    try:
+        frame = cv2.imdecode(np.frombuffer(content, np.uint8), how)
     except cv2.error as error:
-        if "CV_IO_MAX_IMAGE" in str(error):
-            raise Unreadable(f"larger than {MAX_PIXELS} pixels") from error
         raise Unreadable("damaged, or not an image") from error
     if frame is None and content.startswith(_JPEG_START):
         frame = _without_end_mark(content)
     if frame is None or frame.size == 0:
         raise Unreadable("damaged, truncated, or not an image")
-    if frame.shape[0] * frame.shape[1] > MAX_PIXELS:  # reached when OpenCV was imported before this module
-        raise Unreadable(f"larger than {MAX_PIXELS} pixels")
     return np.asarray(frame, np.uint8)
 
 

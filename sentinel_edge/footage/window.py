@@ -196,7 +196,7 @@ def read_window(
         return max((one.successors for one in recorders if one.asked(index, kept.stride)), default=0)
 
     reader = SampleReader(clips, fps, wanted=kept.wants, successors=successors, with_damaged=with_damaged)
-    samples = ((sample.index, sample) for sample in reader)
+    samples = map(_with_index, reader)
     for count, (index, recorded) in enumerate(record(samples, recorders, mask, asked), start=1):
         kept.add(index, recorded)
         progress(count)
@@ -212,6 +212,10 @@ def read_window(
         made_by={recorder.name: recorder.made_by for recorder in recorders},
         damaged=sum(index % kept.stride == 0 for index in reader.damaged) * kept.stride if with_damaged else 0,
     )
+
+
+def _with_index(sample: Sample) -> tuple[int, Sample]:
+    return sample.index, sample
 
 
 def record(
@@ -240,6 +244,7 @@ def record(
             seen = sample.masked(mask) if mask else sample
             futures = [one.take(seen) if asked(one, sample) else None for one in recorders]
             waiting.append((tag, sample.origin, futures))
+            del sample, seen  # pictures can be large, and the next one is decoded now
             if len(waiting) > ahead:
                 yield _finished(waiting.popleft(), recorders)
         for recorder in recorders:
