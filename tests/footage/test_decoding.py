@@ -145,7 +145,7 @@ def test_no_frame_is_decoded_twice_and_none_that_is_not_needed(
 def test_pictures_are_each_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
 
-    def read(path: Path) -> NDArray[np.uint8]:
+    def read(path: Path, **_: int) -> NDArray[np.uint8]:
         opened.append(path.name)
         return np.zeros((1, 1, 3), np.uint8)
 
@@ -304,7 +304,7 @@ def test_videos_that_cannot_be_opened_weigh_as_much_as_those_that_can(tmp_path: 
 def test_the_unreadable_share_of_thinned_footage_is_that_of_the_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: range
 ) -> None:
-    def read(path: Path) -> NDArray[np.uint8]:
+    def read(path: Path, **_: int) -> NDArray[np.uint8]:
         if int(path.stem) in broken:
             raise Unreadable("broken")
         return np.zeros((1, 1, 3), np.uint8)
