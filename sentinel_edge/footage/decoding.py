@@ -67,7 +67,7 @@ def read_image(path: Path, most: int = MAX_PIXELS) -> NDArray[np.uint8]:
     except cv2.error as error:
         raise Unreadable("damaged, or not an image") from error
     if frame is None and content.startswith(_JPEG_START):
-        frame = _without_end_mark(content)
+        frame = _without_end_mark(content, how)
     if frame is None or frame.size == 0:
         raise Unreadable("damaged, truncated, or not an image")
     return np.asarray(frame, np.uint8)
@@ -77,7 +77,7 @@ _FILLINGS = (0x5A, 0xA5, 0x33, 0x00)
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
-def _without_end_mark(content: bytes) -> NDArray[np.uint8] | None:
+def _without_end_mark(content: bytes, how: int) -> NDArray[np.uint8] | None:
     """A JPEG that lacks its last two bytes; None where it lacks more.
 
     Whatever comes after the last pixel is passed over, so that where something does come, and the picture is the same,
@@ -88,10 +88,11 @@ def _without_end_mark(content: bytes) -> NDArray[np.uint8] | None:
         for more in (b"", *(bytes([one]) * 4096 for one in _FILLINGS))
     )
     try:
-        first, *others = (cv2.imdecode(data, cv2.IMREAD_COLOR) for data in ends)
+        first = cv2.imdecode(next(ends), how)
+        # One after the other: pictures can be large.
+        same = first is not None and all(np.array_equal(first, cv2.imdecode(data, how)) for data in ends)
     except cv2.error:
         return None
-    same = first is not None and all(np.array_equal(first, other) for other in others)
     return np.asarray(first, np.uint8) if same else None
 
 

@@ -84,6 +84,8 @@ MOST_PIXELS = 2**24
 
 DEFAULT_FPS = 5.0
 """Samples a second of video: dense enough for clips of half a minute; longer footage is thinned anyway."""
+MAX_FPS = 1e6
+"""More than any camera delivers: whoever asks for so many gets every frame."""
 
 
 @dataclass(slots=True)

@@ -1,6 +1,5 @@
 """The command `check`."""
 
-import math
 from pathlib import Path
 
 from sentinel_edge import api, gates
@@ -9,6 +8,7 @@ from sentinel_edge.cli.commands import shared
 from sentinel_edge.cli.option import number, option, path, refused, whole
 from sentinel_edge.cli.terminal import Progress, complain, on_terminal, tell
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.footage.samples import MAX_FPS
 from sentinel_edge.promotion.watched import Watched
 from sentinel_edge.verdict.summary import summary
 from sentinel_edge.verdict.unfinished import DEFAULT_OUTPUT
@@ -53,7 +53,7 @@ class Check(Command):
         number,
         "Samples a second of video. Default: the baseline's own; another rate is refused.",
         None,
-        limits=(0, math.inf),
+        limits=(0, MAX_FPS),
     )
     gates: tuple[str, ...] = option(
         some_gates,
