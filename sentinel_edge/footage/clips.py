@@ -28,6 +28,8 @@ SIDECARS = frozenset(
 """What is kept beside recordings and surely is none; any other file of unknown kind may be footage that is not read."""
 SETTLED_S = 60.0
 """Seconds without a change after which a recording is taken to be finished."""
+MAX_UNREADABLE = 0.25
+"""Share of unreadable samples above which footage cannot stand for what the camera saw."""
 EXPECTED_PATH = "expected an image folder, a video file, or a folder of videos or of image folders"
 
 

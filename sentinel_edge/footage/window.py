@@ -15,15 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.clips import Clip, Skipped
+from sentinel_edge.footage.clips import MAX_UNREADABLE, Clip, Skipped
 from sentinel_edge.footage.mask import Mask
 from sentinel_edge.footage.samples import Sample, SampleReader
 from sentinel_edge.footage.sampling import EvenSample
 
 WINDOW_LIMIT = 2000
 """Frames kept of a window; a longer one is thinned evenly."""
-MAX_UNREADABLE = 0.25
-"""Share of unreadable samples above which footage cannot stand for what the camera saw."""
 _IN_VIDEO = re.compile(r"@\d+(\.\d+)?s$")
 Tag = TypeVar("Tag")
 

@@ -245,9 +245,7 @@ class PerformanceGate(Gate):
         scores, owners, strides = (packed.arrays[name] for name in self.arrays)
         interpolators = tuple(packed.per_episode["interpolator"])
         if not all(isinstance(made_by, str) and _MADE_BY.fullmatch(made_by) for made_by in interpolators):
-            raise DamagedError(
-                "holds interpolators that are no checksums; expected 64 hexadecimal digits each, or none"
-            )
+            raise DamagedError("holds interpolators that are no checksums; expected 64 hexadecimal digits, or none")
         count, known = len(episodes), len(owners) if owners.ndim == 1 else -1
         require("triplet_strides", strides, np.float64, (count,))
         if known:  # a camera before which nothing ever moved leaves none
