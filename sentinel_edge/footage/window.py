@@ -3,7 +3,9 @@
 Bounded in memory whatever its length, its gaps accounted for.
 """
 
+import math
 import re
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.clips import MAX_UNREADABLE, Clip, Skipped
+from sentinel_edge.footage.clips import MAX_UNREADABLE, Clip, Skipped, change_of
+from sentinel_edge.footage.given import GivenFrames
 from sentinel_edge.footage.mask import Mask
 from sentinel_edge.footage.samples import Sample, SampleReader
 from sentinel_edge.footage.sampling import EvenSample
+from sentinel_edge.footage.video_file import BYTES_A_SECOND, PATIENCE_S
 
 WINDOW_LIMIT = 2000
 """Frames kept of a window; a longer one is thinned evenly."""
@@ -183,8 +187,10 @@ def read_window(
         progress: Called with the number of frames recorded so far.
 
     Raises:
-        SentinelError: There can be no record of a frame: what a model gives is not finite, for instance.
+        SentinelError: There can be no record of a frame: what a model gives is not finite, for instance; or reading
+            takes longer than footage does.
     """
+    clips = list(clips)
     kept: EvenSample[Recorded] = EvenSample(limit)
 
     def asked(recorder: Recorder, sample: Sample) -> bool:
@@ -195,9 +201,16 @@ def read_window(
 
     reader = SampleReader(clips, fps, wanted=kept.wants, successors=successors, with_damaged=with_damaged)
     samples = map(_with_index, reader)
+    patience = PATIENCE_S + sum(_patience(clip) for clip in clips)
+    end = time.monotonic() + patience
     for count, (index, recorded) in enumerate(record(samples, recorders, mask, asked), start=1):
         kept.add(index, recorded)
         progress(count)
+        if time.monotonic() > end:
+            raise SentinelError(
+                f"reading took more than {patience:.0f} s; expected 10 kB or a picture a second, or more: give less "
+                "footage at a time, or a faster machine"
+            )
     unreadable, expected = reader.unreadable(kept.stride)
     return Window(
         records=stack(list(kept), recorders, kept.indices(), kept.stride),
@@ -210,6 +223,13 @@ def read_window(
         made_by={recorder.name: recorder.made_by for recorder in recorders},
         damaged=sum(index % kept.stride == 0 for index in reader.damaged) * kept.stride if with_damaged else 0,
     )
+
+
+def _patience(clip: Clip) -> float:
+    """Seconds that may go by for a clip that is read from files, as long as nothing in it takes too long by itself."""
+    if isinstance(clip, GivenFrames):
+        return math.inf
+    return float(len(clip.files)) if clip.files else change_of(clip.path)[0] / BYTES_A_SECOND
 
 
 def _with_index(sample: Sample) -> tuple[int, Sample]:
