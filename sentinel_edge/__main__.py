@@ -18,8 +18,15 @@ def main() -> NoReturn:
     # handlers that clean up once the command that was asked for is loaded.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
-    from sentinel_edge.cli.run import run  # noqa: PLC0415  (only now)
+    # ruff: noqa: PLC0415  (each only now)
+    from sentinel_edge.errors import cannot_load
+    from sentinel_edge.verdict.unfinished import put_error
 
+    put_error(sys.argv[1:], os.environ)
+    try:
+        from sentinel_edge.cli.run import run
+    except (ImportError, MemoryError, OSError) as error:
+        sys.exit(f"sentinel-edge: {cannot_load(error)}")
     _silence_libraries()
     sys.exit(run(sys.argv[1:]))
 

@@ -21,7 +21,7 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.clips import Footage, Skipped, find_footage
 from sentinel_edge.footage.mask import load_mask
-from sentinel_edge.footage.samples import DEFAULT_FPS
+from sentinel_edge.footage.samples import DEFAULT_FPS, MAX_FPS
 from sentinel_edge.footage.sources import GIVEN, parts_of, window_of
 from sentinel_edge.footage.window import Window
 from sentinel_edge.gates.protocol import Models
@@ -303,13 +303,12 @@ def _camera(name: str) -> str:
 def _number(name: str, value: float, most: float) -> float:
     """A number between 0 and another one, both ends excluded."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.floating) or not 0 < value < most:
-        between = f"between 0 and {most:g}" if np.isfinite(most) else "above 0"
-        raise SentinelError(f"{name} is {value!r}; expected a number {between}, both ends excluded")
+        raise SentinelError(f"{name} is {value!r}; expected a number between 0 and {most:g}, both ends excluded")
     return float(value)
 
 
 def _rate(fps: float | None) -> float | None:
-    return None if fps is None else _number("fps", fps, np.inf)
+    return None if fps is None else _number("fps", fps, MAX_FPS)
 
 
 def _whole(name: str, value: int, least: int, most: int) -> int:

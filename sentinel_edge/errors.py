@@ -6,6 +6,12 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def cannot_load(error: BaseException) -> str:
+    """What to say where a library cannot be loaded, in one line: there is too little memory, or a file is missing."""
+    what = one_line(f"{error}") or type(error).__name__
+    return f"a library cannot be loaded ({what}); give it more memory, or install sentinel-edge again"
+
+
 class SentinelError(Exception):
     """The work could not be done; the command line ends with exit code 1 and status ERROR."""
 

@@ -17,7 +17,9 @@ from sentinel_edge.gates.judge import judge
 from sentinel_edge.gates.protocol import Models
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.promotion.watched import Watched, watched_interpolator
+from sentinel_edge.storage.claim import TakenError, only_writer
 from sentinel_edge.verdict.evidence_frames import EvidenceFrames, remove_evidence
+from sentinel_edge.verdict.unfinished import UNFINISHED
 from sentinel_edge.verdict.verdict import (
     MAX_LISTED,
     SAMPLE_USED,
@@ -76,7 +78,8 @@ def check(
     """Judge footage against a baseline and, where there is a folder for it, write the verdict.
 
     ERROR is put in place before anything else, so that whatever happens later, an older PASS is gone, and with it an
-    older check's evidence. New evidence comes after the verdict, which stands whatever becomes of it.
+    older check's evidence. New evidence comes after the verdict, which stands whatever becomes of it. The folder is
+    locked meanwhile: of two checks into one the second ends in ERROR and leaves the folder to the first.
 
     Args:
         options: What to check.
@@ -90,8 +93,6 @@ def check(
         SentinelError: The output folder cannot be written, or an older check's evidence not removed.
     """
     started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    start = time.monotonic()
-    files = None if options.output is None else VerdictFiles(options.output)
     known: dict[str, Any] = {
         "threshold": options.threshold,
         "alpha": options.alpha,
@@ -99,8 +100,25 @@ def check(
         "baseline": {"path": _named(options.baseline or assets.default_baseline())},
         "model": {"path": str(options.model or "")},
     }
+    try:
+        with only_writer(options.output):
+            return _told(options, known, started_at, progress, warn)
+    except TakenError as taken:
+        return error_verdict(str(taken), started_at, **known)
+
+
+def _told(
+    options: CheckOptions,
+    known: dict[str, Any],
+    started_at: str,
+    progress: Callable[[int], None],
+    warn: Callable[[str], None],
+) -> Verdict:
+    """Judge, and write what comes of it into a folder that is ours alone."""
+    start = time.monotonic()
+    files = None if options.output is None else VerdictFiles(options.output)
     if files:
-        files.write(error_verdict("the check did not finish", started_at, **known))
+        files.write(error_verdict(UNFINISHED, started_at, **known))
         remove_evidence(files.folder)
     evidence = None
     try:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -162,7 +163,7 @@ def test_what_is_no_footage_is_told_in_one_line(source: Any, said: str) -> None:
         ({"threshold": "0.3"}, "threshold is '0.3'"),
         ({"alpha": 2}, "alpha is 2"),
         ({"alpha": True}, "alpha is True"),
-        ({"fps": 0}, "fps is 0; expected a number above 0"),
+        ({"fps": 0}, "fps is 0; expected a number between 0 and 1e+06"),
         ({"threads": -1}, "threads is -1; expected a whole number from 1 to 256"),
         ({"evidence": -1}, "evidence is -1; expected a whole number from 0 to 20"),
         ({"interpolator": None}, "interpolator is None; expected champion, none, or a path"),
@@ -296,7 +297,7 @@ def test_the_pages_examples_run(tmp_path: Path) -> None:
     code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)).replace("rtsp://camera/stream", str(INCOMING))
     for name, clip in (("good", PAST), ("today", INCOMING)):
         (tmp_path / "footage" / name).mkdir(parents=True)
-        (tmp_path / "footage" / name / clip.name).symlink_to(clip)
+        shutil.copy(clip, tmp_path / "footage" / name)
     days = np.repeat(np.arange(6), 60)
     np.save(tmp_path / "days.npy", days)
     np.save(tmp_path / "embeddings.npy", np.random.default_rng(0).normal(size=(len(days), 32)).astype(np.float32))

@@ -9,19 +9,23 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from sentinel_edge import gates
 from sentinel_edge.baseline.baseline import MAX_ANCHORS, MAX_EPISODES, REBUILD, Baseline, camera_problem
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.footage.mask import Mask
+from sentinel_edge.footage.samples import MAX_FPS
 from sentinel_edge.gates.protocol import MIN_EPISODES, Anchors, Episodes, Gate, Normal, Packed
 from sentinel_edge.sabotage.corruptions import KINDS, SEVEREST
 from sentinel_edge.storage.arrays import DamagedError
+from sentinel_edge.storage.documents import DocumentError, fitting, typed, whole
 from sentinel_edge.storage.files import read_limited, save
 
 FORMAT = "sentinel-edge baseline"
@@ -149,8 +153,44 @@ def _parse(content: bytes) -> Baseline:
     return _assemble(header, arrays, hashlib.sha256(content).hexdigest())
 
 
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What made the embeddings; without a checksum where they were made elsewhere."""
+
+    name: str
+    sha256: Annotated[str, fitting("([0-9a-f]{64})?", "a SHA-256, or nothing")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Episode:
+    """What every episode has; the gates keep more."""
+
+    name: str
+    frames: Annotated[int, whole(1, MAX_SAMPLES)]
+    samples: Annotated[int, whole(1, MAX_SAMPLES)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What a header holds whatever the gates; each looks at its own."""
+
+    created_at: str
+    source: str
+    model: _Model
+    preprocessing: str
+    fps: Annotated[float, Meta(gt=0, le=MAX_FPS, description=f"samples a second, at most {MAX_FPS:g}")]
+    longest: Annotated[float, Meta(ge=1, le=MAX_SAMPLES, description="a number of samples")]
+    episode: str
+    sensitivity: Mapping[str, Annotated[int, whole(1, SEVEREST)] | None]
+    episodes: tuple[_Episode, ...]
+
+
 def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) -> Baseline:
-    episodes = _episodes(header)
+    try:
+        told = typed(header, _Header, exact=False)
+    except DocumentError as problem:
+        raise DamagedError(str(problem)) from problem
+    episodes = _episodes(told)
     normal: dict[str, Normal] = {}
     usual = [gate for gate in gates.GATES if gate.since <= UNNAMED]  # later ones are in files that name them
     for gate in usual if header["version"] <= UNNAMED else _gates(header):
@@ -158,23 +198,21 @@ def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) ->
         found = gate.unpack(Packed(header, own, _columns(header)), episodes)
         if found is not None:
             normal[gate.name] = found
-    fps, longest = float(header["fps"]), float(header["longest"])
-    if not 0 < fps < np.inf or longest != episodes.longest:
-        raise DamagedError("contradicts itself (rate or lengths are out of order)")
-    model = header["model"]
+    if told.longest != episodes.longest:
+        raise DamagedError("contradicts itself (lengths are out of order)")
     return Baseline(
         episodes=episodes,
         normal=normal,
         mask=_mask(header, arrays),
-        model=str(model["name"]),
-        model_sha256=str(model["sha256"]),
-        fps=fps,
-        preprocessing=str(header["preprocessing"]),
+        model=told.model.name,
+        model_sha256=told.model.sha256,
+        fps=told.fps,
+        preprocessing=told.preprocessing,
         sampling=str(header.get("sampling", "")),
-        source=str(header["source"]),
-        created_at=str(header["created_at"]),
-        episode_rule=str(header["episode"]),
-        sensitivity={_kind(kind): _severity(least) for kind, least in header["sensitivity"].items()},
+        source=told.source,
+        created_at=told.created_at,
+        episode_rule=told.episode,
+        sensitivity={_kind(kind): least for kind, least in told.sensitivity.items()},
         pictures=header.get("pictures") is True,
         camera=_camera(header),
         anchors=_anchors(header, arrays, episodes),
@@ -227,17 +265,15 @@ def _camera(header: Any) -> str:
     return name
 
 
-def _episodes(header: Any) -> Episodes:
-    listed = header["episodes"]
+def _episodes(told: _Header) -> Episodes:
     episodes = Episodes(
-        tuple(str(entry["name"]) for entry in listed),
-        tuple(int(entry["frames"]) for entry in listed),
-        tuple(int(entry["samples"]) for entry in listed),
+        tuple(one.name for one in told.episodes),
+        tuple(one.frames for one in told.episodes),
+        tuple(one.samples for one in told.episodes),
     )
     if not MIN_EPISODES <= len(episodes) <= MAX_EPISODES:
         raise DamagedError(f"holds {len(episodes)} episodes; expected {MIN_EPISODES} to {MAX_EPISODES}")
-    rows = zip(episodes.frames, episodes.samples, strict=True)
-    if not all(0 < frames <= samples <= MAX_SAMPLES for frames, samples in rows):
+    if not all(one.frames <= one.samples for one in told.episodes):
         raise DamagedError("contradicts itself (counts of episodes are out of order)")
     return episodes
 
@@ -253,12 +289,6 @@ def _kind(kind: Any) -> str:
     if kind not in KINDS:
         raise DamagedError(f"holds a sensitivity to {_shown(kind)}; expected kinds of failure")
     return str(kind)
-
-
-def _severity(least: Any) -> int | None:
-    if least is not None and least not in range(1, SEVEREST + 1):
-        raise DamagedError(f"holds a sensitivity of {least!r}; expected a severity")
-    return None if least is None else int(least)
 
 
 def _mask(header: Any, arrays: dict[str, NDArray[Any]]) -> Mask | None:

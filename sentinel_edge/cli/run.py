@@ -14,7 +14,7 @@ from fire.core import FireExit
 from sentinel_edge.cli.command import Command, canonical, for_fire, wanted_help
 from sentinel_edge.cli.commands import COMMANDS
 from sentinel_edge.cli.terminal import PROGRAM, complain, tell
-from sentinel_edge.errors import SentinelError, UsageError, one_line
+from sentinel_edge.errors import SentinelError, UsageError, cannot_load, one_line
 
 USAGE_EXIT = 2
 ERROR_EXIT = 1
@@ -36,6 +36,8 @@ def run(arguments: list[str]) -> int:
         code = complain("interrupted; nothing was finished", 128 + signal.SIGINT)
     except Terminated:
         code = complain("terminated; nothing was finished", 128 + signal.SIGTERM)
+    except ImportError as error:
+        code = complain(cannot_load(error), ERROR_EXIT)
     except MemoryError:
         code = complain("out of memory; give it more, or fewer --threads", ERROR_EXIT)
     except Exception as error:

@@ -103,7 +103,7 @@ def answer(options: DecideOptions, now: datetime | None = None) -> Outcome:
         SentinelError: The history or the output folder cannot be written.
     """
     now = now or datetime.now(UTC)
-    history = read_history(options.history)
+    history = read_history(options.history, now)
     verdict, decision, earlier = _decide(options, history.entries, now)
     entry = _entry(options.verdict, verdict, decision, now)
     entries = [*(one for one in earlier if one.check != entry.check), entry]

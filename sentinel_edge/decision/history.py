@@ -7,7 +7,7 @@ workflow's own list of runs as well.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,6 +30,8 @@ from sentinel_edge.verdict.verdict import EXIT_CODES, Status
 
 MAX_ENTRIES = 100
 """Entries kept; the oldest go."""
+TOLERANCE = timedelta(hours=1)
+"""How far the clocks of two machines that decide in turn may be apart."""
 
 
 class Action(StrEnum):
@@ -87,7 +89,7 @@ class History:
 
     Attributes:
         entries: The oldest first, at most `MAX_ENTRIES`.
-        lost: Why an existing file could not be used; empty when all is well.
+        lost: Why an existing file could not be used, or not all of it; empty when all is well.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -106,8 +108,16 @@ class _File:
     entries: tuple[Entry, ...]
 
 
-def read_history(path: Path) -> History:
-    """Read a history; a missing file is an empty one, a damaged one is empty and says why."""
+def read_history(path: Path, now: datetime) -> History:
+    """Read a history; a missing file is an empty one, a damaged one is empty and says why.
+
+    Entries of the future are left out, and that is said as well: they would hold every call back until then, and count
+    as the latest checks.
+
+    Args:
+        path: The file.
+        now: The time, aware of its zone.
+    """
     try:
         entries = read_document(path, _File, exact=False).entries  # older ones tell of no camera
     except FileNotFoundError:
@@ -116,7 +126,11 @@ def read_history(path: Path) -> History:
         return History(lost=f"the history {path} cannot be read: {error.strerror}; it begins anew")
     except DocumentError as error:
         return History(lost=f"the history {path} {error}; it begins anew")
-    return History(tuple(sorted(entries, key=lambda entry: entry.time))[-MAX_ENTRIES:])
+    known = sorted((entry for entry in entries if entry.time <= now + TOLERANCE), key=lambda entry: entry.time)
+    later = len(entries) - len(known)
+    latest = max(entries, key=lambda entry: entry.time).at if later else ""
+    lost = f"the history {path} has {later} entries of the future, up to {latest}; they are left out" if later else ""
+    return History(tuple(known[-MAX_ENTRIES:]), lost)
 
 
 def write_history(path: Path, entries: Iterable[Entry]) -> None:

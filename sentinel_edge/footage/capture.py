@@ -1,4 +1,4 @@
-"""Opening a video with OpenCV: decoded or as packets, and from further on where FFmpeg's probe does not reach."""
+"""What of a video is opened: all of it, or what follows some byte where FFmpeg's probe does not reach the picture."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from sentinel_edge.footage.picture_size import announced_picture
+from sentinel_edge.footage.video_file import VideoFile
 
 LEADS = (2**20, 2**16, 2**12, 0)
 """Bytes before the first picture from which on a stream is opened: the more, the surer the tables of a transport stream
@@ -22,8 +23,8 @@ class Source:
     """What OpenCV is to open.
 
     Attributes:
-        path: A file.
-        start: The byte from which on it is read.
+        path: The file.
+        start: The byte from which on it is opened.
         lost_s: Seconds before the first picture that is in it.
     """
 
@@ -31,22 +32,9 @@ class Source:
     start: int = 0
     lost_s: float = 0.0
 
-    @property
-    def name(self) -> str:
-        """What FFmpeg calls it. An absolute path cannot be mistaken for one of its protocols (`http:`)."""
-        return (
-            f"subfile,,start,{self.start},end,0,,:{self.path.absolute()}" if self.start else str(self.path.absolute())
-        )
-
-
-def decoded(source: Source) -> cv2.VideoCapture:
-    """A video as frames."""
-    return cv2.VideoCapture(source.name, cv2.CAP_FFMPEG)
-
-
-def packets(source: Source) -> cv2.VideoCapture:
-    """A video as packets, in the order of the file."""
-    return cv2.VideoCapture(source.name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    def file(self) -> VideoFile:
+        """The file as a decoder sees it; keep it for as long as the decoder."""
+        return VideoFile(self.path, self.start)
 
 
 def codec_of(capture: cv2.VideoCapture) -> str:
@@ -59,7 +47,8 @@ def from_first_picture(path: Path) -> Iterator[Source]:
 
     Nothing where no picture is announced in it; else what to try, in this order.
     """
-    capture = packets(Source(path))
+    file = VideoFile(path)
+    capture = file.opened(packets=True)
     codec = codec_of(capture)
     try:
         for _ in range(MOST_LEADING):

@@ -1,6 +1,7 @@
 """What footage there is under a path: one clip a video, one a folder of pictures. Nothing is opened here."""
 
 import errno
+import os
 import re
 import stat
 import time
@@ -28,6 +29,10 @@ SIDECARS = frozenset(
 """What is kept beside recordings and surely is none; any other file of unknown kind may be footage that is not read."""
 SETTLED_S = 60.0
 """Seconds without a change after which a recording is taken to be finished."""
+MAX_UNREADABLE = 0.25
+"""Share of unreadable samples above which footage cannot stand for what the camera saw."""
+NO_FOOTAGE = "neither an image nor a video"
+LEADS_OUT = "a link that leads out of the footage; SENTINEL_FOLLOW_LINKS=yes follows it"
 EXPECTED_PATH = "expected an image folder, a video file, or a folder of videos or of image folders"
 
 
@@ -65,7 +70,7 @@ class Clip:
     @property
     def being_written(self) -> bool:
         """Whether a video is not finished, as far as its size and times tell."""
-        return self.unsettled or (self.found is not None and self.found != _change_of(self.path))
+        return self.unsettled or (self.found is not None and self.found != change_of(self.path))
 
     @property
     def names(self) -> list[str]:
@@ -92,7 +97,7 @@ class Footage:
     @property
     def unknown_share(self) -> float:
         """Share of the footage, by size, that files of unknown kind could be, 0 up to but not 1."""
-        known = sum(_change_of(path)[0] for clip in self.clips for path in (clip.files or (clip.path,)))
+        known = sum(change_of(path)[0] for clip in self.clips for path in (clip.files or (clip.path,)))
         return self.unknown_bytes / (self.unknown_bytes + max(1, known))
 
     @property
@@ -116,7 +121,8 @@ def find_footage(path: Path) -> Footage:
     """Walk `path` and list its clips: one per video, one per folder that holds images.
 
     Hidden files are passed over in silence; other files that are neither image nor video are listed as
-    ignored. Symbolic links are followed, each real folder once, so a loop of links ends.
+    ignored. Symbolic links are followed within `path`, each real folder once, so a loop of links ends; those that lead
+    out of it are listed as ignored, unless the environment says `SENTINEL_FOLLOW_LINKS=yes`.
 
     Raises:
         SentinelError: `path` does not exist, is a single picture, or holds no footage.
@@ -132,16 +138,17 @@ def find_footage(path: Path) -> Footage:
             raise SentinelError(f"{path} is a single picture; {EXPECTED_PATH}")
         return Footage(path, (Clip(path, path.name),))
     clips: list[Clip] = []
-    others: list[Path] = []
+    others: list[tuple[Path, str]] = []
     try:
         _walk(path, path, {path.resolve()}, clips, others)
     except RecursionError as error:
         raise SentinelError(f"folders in {path} are nested too deeply; {EXPECTED_PATH}") from error
-    ignored = [Skipped(other.relative_to(path).as_posix(), "neither an image nor a video") for other in others]
+    ignored = [Skipped(other.relative_to(path).as_posix(), reason) for other, reason in others]
     if not clips:
         found = f"only {len(ignored)} other file(s), e.g. {ignored[0].name}" if ignored else "an empty folder"
         raise SentinelError(f"no footage in {path}: found {found}; {EXPECTED_PATH}")
-    unknown = sum(_change_of(other)[0] for other in others if other.suffix.lower() not in SIDECARS)
+    strange = [other for other, reason in others if reason == NO_FOOTAGE and other.suffix.lower() not in SIDECARS]
+    unknown = sum(change_of(other)[0] for other in strange)
     return Footage(path, tuple(clips), tuple(ignored), unknown)
 
 
@@ -150,7 +157,7 @@ def find_clips(path: Path) -> list[Clip]:
     return list(find_footage(path).clips)
 
 
-def _walk(folder: Path, root: Path, seen: set[Path], clips: list[Clip], others: list[Path]) -> None:
+def _walk(folder: Path, root: Path, seen: set[Path], clips: list[Clip], others: list[tuple[Path, str]]) -> None:
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: (natural_key(entry.name), entry.name))
         images = _sort_out(entries, root, seen, clips, others)
@@ -161,14 +168,18 @@ def _walk(folder: Path, root: Path, seen: set[Path], clips: list[Clip], others: 
         clips.append(Clip(folder, name, tuple(images)))
 
 
-def _sort_out(entries: list[Path], root: Path, seen: set[Path], clips: list[Clip], others: list[Path]) -> list[Path]:
+def _sort_out(
+    entries: list[Path], root: Path, seen: set[Path], clips: list[Clip], others: list[tuple[Path, str]]
+) -> list[Path]:
     """Walk a folder's sub-folders, list its videos, and give back its images."""
     images: list[Path] = []
     videos: list[int] = []
     for entry in entries:
         if entry.name.startswith(".") or entry.name.casefold() in IGNORED:
             continue
-        if _is_folder(entry):
+        if entry.is_symlink() and _leads_out(entry, root):
+            others.append((entry, LEADS_OUT))
+        elif _is_folder(entry):
             real = entry.resolve()
             if real not in seen:
                 seen.add(real)
@@ -177,9 +188,9 @@ def _sort_out(entries: list[Path], root: Path, seen: set[Path], clips: list[Clip
             images.append(entry)
         elif entry.suffix.lower() in VIDEO_SUFFIXES:
             videos.append(len(clips))
-            clips.append(Clip(entry, entry.relative_to(root).as_posix(), found=_change_of(entry)))
+            clips.append(Clip(entry, entry.relative_to(root).as_posix(), found=change_of(entry)))
         else:
-            others.append(entry)
+            others.append((entry, NO_FOOTAGE))
     since = time.time_ns() - int(SETTLED_S * 1e9)
     fresh = [place for place in videos if (clips[place].found or (0, 0))[1] > since]
     if len(videos) > len(fresh) == 1:
@@ -187,7 +198,16 @@ def _sort_out(entries: list[Path], root: Path, seen: set[Path], clips: list[Clip
     return images
 
 
-def _change_of(path: Path) -> tuple[int, int]:
+def _leads_out(link: Path, root: Path) -> bool:
+    """Whether a link leads out of the footage, where that was not asked for: it could show us anything."""
+    try:
+        real = link.resolve(strict=True)
+    except (OSError, RuntimeError):  # it leads nowhere, or in a circle
+        return False
+    return os.environ.get("SENTINEL_FOLLOW_LINKS") != "yes" and not real.is_relative_to(root.resolve())
+
+
+def change_of(path: Path) -> tuple[int, int]:
     """A file's size in bytes and the time of its last change in nanoseconds; zeros where it cannot be looked at."""
     try:
         status = path.stat()

@@ -17,11 +17,12 @@ from sentinel_edge.footage import capture
 from sentinel_edge.footage.clips import Clip
 from sentinel_edge.footage.clock import HOLE_S, FrameClock, Hole, HoleFinder, plausible_rate
 from sentinel_edge.footage.damage import DamageWatch
+from sentinel_edge.footage.picture_guard import RefusedError, announced_pixels
 from sentinel_edge.footage.size_guard import SizeGuard
 from sentinel_edge.storage.files import read_limited
 
-MAX_IMAGE_BYTES = 2**28
-"""The largest image file that is read into memory (256 MiB)."""
+MAX_IMAGE_BYTES = 2**26
+"""The largest image file that is read into memory (64 MiB)."""
 
 PREPROCESSING = "rgb, exact halvings (area), then linear"
 """What `fit_frame` does, in words; recorded in a baseline and compared when it is used."""
@@ -35,11 +36,16 @@ class Unreadable(Exception):  # noqa: N818  (a finding about a file, not a failu
         self.reason = reason
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path, most: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode one image to uint8 (height, width, 3), blue-green-red, turned upright as its EXIF says.
 
-    Grey, 16-bit and transparent pictures become three 8-bit channels. A picture of more than `MAX_PIXELS`
-    is refused from its header, before decoding; a truncated one is refused whole, but for a JPEG's end mark.
+    Grey, 16-bit and transparent pictures become three 8-bit channels. A picture of more than `MAX_PIXELS`, or whose
+    decoding would take too much (see `picture_guard`), is refused from its header; a truncated one is refused
+    whole, but for a JPEG's end mark.
+
+    Args:
+        path: The file.
+        most: One of more pixels is halved as it is decoded.
 
     Raises:
         Unreadable: With the reason.
@@ -51,19 +57,19 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise Unreadable(error.strerror or "cannot be read") from error
     if not content:
         raise Unreadable("empty file (0 bytes)")
-    data = np.frombuffer(content, np.uint8)
     try:
-        frame = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        pixels = announced_pixels(content)
+    except RefusedError as reason:
+        raise Unreadable(str(reason)) from reason
+    how = cv2.IMREAD_COLOR if pixels <= most else cv2.IMREAD_REDUCED_COLOR_2
+    try:
+        frame = cv2.imdecode(np.frombuffer(content, np.uint8), how)
     except cv2.error as error:
-        if "CV_IO_MAX_IMAGE" in str(error):
-            raise Unreadable(f"larger than {MAX_PIXELS} pixels") from error
         raise Unreadable("damaged, or not an image") from error
     if frame is None and content.startswith(_JPEG_START):
-        frame = _without_end_mark(content)
+        frame = _without_end_mark(content, how)
     if frame is None or frame.size == 0:
         raise Unreadable("damaged, truncated, or not an image")
-    if frame.shape[0] * frame.shape[1] > MAX_PIXELS:  # reached when OpenCV was imported before this module
-        raise Unreadable(f"larger than {MAX_PIXELS} pixels")
     return np.asarray(frame, np.uint8)
 
 
@@ -71,7 +77,7 @@ _FILLINGS = (0x5A, 0xA5, 0x33, 0x00)
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
-def _without_end_mark(content: bytes) -> NDArray[np.uint8] | None:
+def _without_end_mark(content: bytes, how: int) -> NDArray[np.uint8] | None:
     """A JPEG that lacks its last two bytes; None where it lacks more.
 
     Whatever comes after the last pixel is passed over, so that where something does come, and the picture is the same,
@@ -82,10 +88,11 @@ def _without_end_mark(content: bytes) -> NDArray[np.uint8] | None:
         for more in (b"", *(bytes([one]) * 4096 for one in _FILLINGS))
     )
     try:
-        first, *others = (cv2.imdecode(data, cv2.IMREAD_COLOR) for data in ends)
+        first = cv2.imdecode(next(ends), how)
+        # One after the other: pictures can be large.
+        same = first is not None and all(np.array_equal(first, cv2.imdecode(data, how)) for data in ends)
     except cv2.error:
         return None
-    same = first is not None and all(np.array_equal(first, other) for other in others)
     return np.asarray(first, np.uint8) if same else None
 
 
@@ -130,7 +137,7 @@ def _decoder_problem() -> str:
             return ""
     return (
         f"OpenCV {cv2.__version__} does not read interlaced video rightly, so no video is read with it; install "
-        "opencv-python-headless 4.10 to 4.12"
+        "opencv-python-headless 4.11 or 4.12"
     )
 
 
@@ -159,6 +166,8 @@ class VideoReader:
         if problem:
             raise Unreadable(problem)
         self._open(capture.Source(path))
+        if self._file.problem:
+            raise Unreadable(self._file.problem)
         if self._capture.isOpened() and self._size() == (0, 0):
             for further in capture.from_first_picture(path):
                 self._open(further)
@@ -186,7 +195,8 @@ class VideoReader:
         self._changed = self._ended = False
 
     def _open(self, source: capture.Source) -> None:
-        self.source, self._capture = source, capture.decoded(source)
+        self.source, self._file = source, source.file()
+        self._capture = self._file.opened()
 
     def _size(self) -> tuple[int, int]:
         width, height = (self._capture.get(what) for what in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
@@ -213,7 +223,11 @@ class VideoReader:
             self._guard.close()
 
     def advance(self) -> bool:
-        """Step to the next frame without converting it; False at the end, and where the picture changes."""
+        """Step to the next frame without converting it; False at the end, and where the picture changes.
+
+        Raises:
+            SentinelError: The decoder took longer than any footage does.
+        """
         if self._ended:
             return False
         if not self._grab():
@@ -237,12 +251,16 @@ class VideoReader:
     def _grab(self) -> bool:
         """Step over packets that are no picture: OpenCV calls the first of them the end of the video."""
         attempts = min(MOST_ATTEMPTS, max(ATTEMPTS, int(self.promised) - self._clock.frames))
-        return any(self._capture.grab() for _ in range(attempts))
+        with self._file.at_work():
+            found = any(self._capture.grab() for _ in range(attempts))
+        self._file.require_patience()
+        return found
 
     def retrieve(self) -> NDArray[np.uint8] | None:
         """The frame `advance` stepped to, or None where it cannot be decoded."""
         try:
-            good, frame = self._capture.retrieve()
+            with self._file.at_work():
+                good, frame = self._capture.retrieve()
         except cv2.error:  # of a raw stream that is joined in the middle
             return None
         return np.asarray(frame, np.uint8) if good and frame is not None and frame.ndim == 3 else None

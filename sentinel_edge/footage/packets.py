@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge.footage import capture
 from sentinel_edge.footage.clock import FrameClock, steady_rate
 from sentinel_edge.footage.decoding import Unreadable, VideoReader
 from sentinel_edge.footage.size_guard import PictureWatch
@@ -53,7 +52,8 @@ class PacketReader:
         with VideoReader(path) as reader:  # refuses what must not be opened
             self.fps, self.stated_rate = reader.fps, reader.stated_rate
             self.size = reader.size
-            self._capture = capture.packets(reader.source)
+            self._file = reader.source.file()
+        self._capture = self._file.opened(packets=True)
         if not self._capture.isOpened():
             raise Unreadable("its packets cannot be read")
         codec = int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4]

@@ -70,7 +70,7 @@ def _pictures(clip: Clip) -> Iterator[tuple[str, Callable[[], NDArray[np.uint8]]
     if isinstance(clip, GivenFrames):
         yield from ((name, partial(lambda one: one, frame)) for name, frame in clip.pictures())
     else:
-        yield from ((clip.picture_name(path), partial(read_image, path)) for path in clip.files)
+        yield from ((clip.picture_name(path), partial(read_image, path, most=MOST_PIXELS)) for path in clip.files)
 
 
 def _complete(waiting: deque[_Waiting]) -> Iterator[Sample]:
@@ -80,8 +80,13 @@ def _complete(waiting: deque[_Waiting]) -> Iterator[Sample]:
 
 
 BEING_WRITTEN = "still being written"
+MOST_PIXELS = 2**24
+"""A picture of more (16.8 megapixels) is decoded at half its width and height: of those three are held at a time."""
+
 DEFAULT_FPS = 5.0
 """Samples a second of video: dense enough for clips of half a minute; longer footage is thinned anyway."""
+MAX_FPS = 1e6
+"""More than any camera delivers: whoever asks for so many gets every frame."""
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ import math
 import cv2
 import numpy as np
 
-from sentinel_edge.footage.capture import Source, packets
+from sentinel_edge.footage.capture import Source
 from sentinel_edge.footage.picture_size import CODECS, Picture, announced_picture
 
 AHEAD = 32
@@ -82,6 +82,7 @@ class SizeGuard:
         self._passing = "" if codec.lower() == "vp90" else "PB"
         self._reading = codec.lower() in CODECS
         self._capture: cv2.VideoCapture | None = None
+        self._file: object = None  # which it reads
         self._read = 0  # packets before any change
         self._left = 1  # from the change on, once counted
         self._shown = 0
@@ -131,7 +132,8 @@ class SizeGuard:
 
     def _open(self) -> None:
         """Open the second reader, and take up the frame before this one, which tells whether times help."""
-        self._capture = packets(self._source)
+        self._file = self._source.file()
+        self._capture = self._file.opened(packets=True)
         self._place = self._shown - 3
         self._follow(self._last_ms)
 

@@ -3,7 +3,9 @@
 Bounded in memory whatever its length, its gaps accounted for.
 """
 
+import math
 import re
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.clips import Clip, Skipped
+from sentinel_edge.footage.clips import MAX_UNREADABLE, Clip, Skipped, change_of
+from sentinel_edge.footage.given import GivenFrames
 from sentinel_edge.footage.mask import Mask
 from sentinel_edge.footage.samples import Sample, SampleReader
 from sentinel_edge.footage.sampling import EvenSample, is_chosen, is_kept
+from sentinel_edge.footage.video_file import BYTES_A_SECOND, PATIENCE_S
 
 WINDOW_LIMIT = 2000
 """Frames kept of a window; a longer one is thinned evenly."""
-MAX_UNREADABLE = 0.25
-"""Share of unreadable samples above which footage cannot stand for what the camera saw."""
 _IN_VIDEO = re.compile(r"@\d+(\.\d+)?s$")
 Tag = TypeVar("Tag")
 
@@ -189,8 +191,10 @@ def read_window(
         progress: Called with the number of frames recorded so far.
 
     Raises:
-        SentinelError: There can be no record of a frame: what a model gives is not finite, for instance.
+        SentinelError: There can be no record of a frame: what a model gives is not finite, for instance; or reading
+            takes longer than footage does.
     """
+    clips = list(clips)
     kept: EvenSample[Recorded] = EvenSample(limit)
 
     def asked(recorder: Recorder, sample: Sample) -> bool:
@@ -200,10 +204,17 @@ def read_window(
         return max((one.successors for one in recorders if one.asked(index)), default=0)
 
     reader = SampleReader(clips, fps, wanted=kept.wants, successors=successors, with_damaged=with_damaged)
-    samples = ((sample.index, sample) for sample in reader)
+    samples = map(_with_index, reader)
+    patience = PATIENCE_S + sum(_patience(clip) for clip in clips)
+    end = time.monotonic() + patience
     for count, (index, recorded) in enumerate(record(samples, recorders, mask, asked), start=1):
         kept.add(index, recorded)
         progress(count)
+        if time.monotonic() > end:
+            raise SentinelError(
+                f"reading took more than {patience:.0f} s; expected 10 kB or a picture a second, or more: give less "
+                "footage at a time, or a faster machine"
+            )
     unreadable, expected = reader.unreadable(kept.stride, kept.wants)
     return Window(
         records=stack(list(kept), recorders),
@@ -216,6 +227,17 @@ def read_window(
         made_by={recorder.name: recorder.made_by for recorder in recorders},
         damaged=sum(map(kept.wants, reader.damaged)) * kept.stride if with_damaged else 0,
     )
+
+
+def _patience(clip: Clip) -> float:
+    """Seconds that may go by for a clip that is read from files, as long as nothing in it takes too long by itself."""
+    if isinstance(clip, GivenFrames):
+        return math.inf
+    return float(len(clip.files)) if clip.files else change_of(clip.path)[0] / BYTES_A_SECOND
+
+
+def _with_index(sample: Sample) -> tuple[int, Sample]:
+    return sample.index, sample
 
 
 def record(
@@ -244,6 +266,7 @@ def record(
             seen = sample.masked(mask) if mask else sample
             futures = [one.take(seen) if asked(one, sample) else None for one in recorders]
             waiting.append((tag, sample.origin, futures))
+            del sample, seen  # pictures can be large, and the next one is decoded now
             if len(waiting) > ahead:
                 yield _finished(waiting.popleft(), recorders)
         for recorder in recorders:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.networks.external_data import external_data_problem
 from sentinel_edge.storage.documents import DocumentError, Sha256, read_document
 from sentinel_edge.storage.files import read_limited
 
@@ -78,13 +79,17 @@ def read_model(path: Path, remedy: str) -> bytes:
 
 
 def require_checksum(path: Path, model: bytes, expected: str, remedy: str) -> None:
-    """Refuse a model that is not the one its card describes.
+    """Refuse a model that is not the one its card describes, all of it.
 
     Raises:
-        SentinelError: The SHA-256 is another; the message ends with the remedy.
+        SentinelError: The SHA-256 is another, or vouches for a part only, the rest being in other files; the message
+            ends with the remedy.
     """
     found = hashlib.sha256(model).hexdigest()
     if found != expected:
         raise SentinelError(
             f"model {path} does not match its card: sha256 {found[:12]}… found, {expected[:12]}… expected; {remedy}"
         )
+    problem = external_data_problem(model)
+    if problem:
+        raise SentinelError(f"model {path} {problem}; expected one ONNX file that holds all of it; {remedy}")

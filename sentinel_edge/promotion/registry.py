@@ -9,10 +9,12 @@ one rename of one small file. So a crash or a power cut at any moment leaves the
 what they point at is whole. Readers need no lock. Leftovers of a crash are cleared away by the next writer.
 """
 
+import errno
 import fcntl
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,17 +23,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.networks.embedder_card import read_model, require_checksum
-from sentinel_edge.networks.interpolator import Interpolator
 from sentinel_edge.networks.interpolator_card import (
     CARD_FILE,
     InterpolatorCard,
     load_card,
     load_interpolator,
 )
+from sentinel_edge.promotion.first_run import require_working
 from sentinel_edge.promotion.pointers import MAX_EARLIER, POINTERS_FILE, Pointer, Pointers, Role
 from sentinel_edge.storage.documents import DocumentError, read_document, written
 from sentinel_edge.storage.files import write_atomically
@@ -42,7 +42,6 @@ WAIT_S = 10.0
 
 _VERSIONS, _LOCK, _STAGING = "versions", ".lock", ".adding-"
 _POLL_S = 0.02
-_PROBE_PIXELS = 32
 _TRAIN = "train one with `make train-vfi`"
 _REGISTER = "register one with `sentinel-edge model add --model FILE`"
 
@@ -254,7 +253,7 @@ class Registry:
                     f"version {meant} is not the challenger of {self.folder}; the challenger is "
                     f"{_called(pointers.challenger)}, the champion {_called(pointers.champion)}; nothing was changed"
                 )
-            _require_working(self.version(meant).model)
+            require_working(self.version(meant).model)
             earlier = (*pointers.earlier, *([pointers.champion] if pointers.champion else []))
             self._point(Pointers(Pointer(meant, _now()), None, earlier[-MAX_EARLIER:]))
         return meant
@@ -294,7 +293,7 @@ class Registry:
                     f"version {target} is no earlier champion of {self.folder}; those are "
                     f"{', '.join(map(str, numbers)) or 'none'}"
                 )
-            _require_working(self.version(target).model)
+            require_working(self.version(target).model)
             last = len(numbers) - 1 - numbers[::-1].index(target)
             challenger = pointers.challenger
             if challenger and challenger.version == target:
@@ -362,8 +361,11 @@ class Registry:
         try:
             if create:
                 (self.folder / _VERSIONS).mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.folder / _LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            how = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe is not waited for
+            descriptor = os.open(self.folder / _LOCK, how, 0o666)
             try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise OSError(errno.EINVAL, f"{_LOCK} is not a regular file, remove it")
                 self._wait(descriptor)
                 self._clear_away()
                 yield
@@ -371,8 +373,8 @@ class Registry:
                 os.close(descriptor)  # and with it the lock
         except OSError as error:
             raise SentinelError(
-                f"cannot write model registry {self.folder}: {error.strerror}; {self._standing()}; expected a folder "
-                "this user can write, with room left"
+                f"cannot write model registry {self.folder}: {error.strerror or error}; {self._standing()}; expected a "
+                "folder this user can write, with room left"
             ) from error
 
     def _wait(self, descriptor: int) -> None:
@@ -393,8 +395,11 @@ class Registry:
     def _clear_away(self) -> None:
         """Remove what a writer that was killed left; only the one writer does."""
         for name in self._names() if (self.folder / _VERSIONS).is_dir() else []:
-            if name.startswith(_STAGING):
-                shutil.rmtree(self.folder / _VERSIONS / name)
+            path = self.folder / _VERSIONS / name
+            if name.startswith(_STAGING) and path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif name.startswith(_STAGING):  # never ours, but in the way of every writer
+                path.unlink()
         for path in self._unfinished_pointers():
             path.unlink()
 
@@ -408,7 +413,7 @@ class Registry:
         try:
             _write_through(staging / MODEL_FILE, content)
             _write_through(staging / CARD_FILE, card.to_json())
-            _require_working(staging / MODEL_FILE)
+            require_working(staging / MODEL_FILE)
             umask = os.umask(0)
             os.umask(umask)
             staging.chmod(0o777 & ~umask)  # mkdtemp makes folders private
@@ -429,17 +434,6 @@ class Registry:
             return f"the champion is {_called(self.pointers().champion)}"
         except SentinelError:
             return "there is no champion"
-
-
-def _require_working(model: Path) -> None:
-    """Refuse a model that gives no pictures.
-
-    Raises:
-        SentinelError: It cannot be opened, or its answer to two pictures of noise is none.
-    """
-    shape = (2, 1, _PROBE_PIXELS, _PROBE_PIXELS, 3)
-    first, last = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    Interpolator(model).interpolate(first, last)
 
 
 def _write_through(path: Path, content: bytes) -> None:

@@ -32,7 +32,7 @@ def read_limited(path: Path, limit: int) -> bytes:
             raise OSError(errno.EINVAL, "not a regular file")
         if status.st_size > limit:
             raise OSError(errno.EFBIG, f"larger than {limit // 2**20} MiB")
-        return stream.read(limit)
+        return stream.read(status.st_size)  # and no more, where it grows meanwhile
 
 
 def write_atomically(path: Path, content: bytes) -> None:

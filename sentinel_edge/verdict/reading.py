@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Optional
 from msgspec import Meta
 
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.footage.clips import MAX_UNREADABLE
 from sentinel_edge.storage.documents import Amount, DocumentError, fitting, read_document, typed
 from sentinel_edge.verdict.verdict import (
     EXIT_CODES,
@@ -24,6 +25,8 @@ ADVICE = "expected the verdict.json of a check that came to its end; run the che
 
 LATER = ("camera", "sample")
 """Facts of the baseline that older verdicts do not hold."""
+MAX_SCORE = 1e6
+"""Of a gate: a picture that leaves what is normal by a million times what is tolerated there is not."""
 
 Numbers = Mapping[str, Mapping[str, Any]]
 """By the name of each gate there is: the types of what its results hold (`gates.numbers`)."""
@@ -90,7 +93,8 @@ def read_verdict(path: Path, numbers: Numbers) -> Verdict:
         numbers: Of the gates there are.
 
     Raises:
-        SentinelError: It is missing, torn, or not what a verdict is; or its status is not what its gates say.
+        SentinelError: It is missing, torn, or not what a verdict is; its status is not what its gates say; or it says
+            what no check could have found (nothing judged, most of it unreadable, scores beyond all that is).
     """
     try:
         verdict = verdict_of(read_document(path), numbers)
@@ -108,7 +112,36 @@ def read_verdict(path: Path, numbers: Numbers) -> Verdict:
                 f"the verdict {path} says {gate.status} of gate {name} with a score of {gate.score} and a threshold of "
                 f"{gate.threshold}; {ADVICE}"
             )
+    forged = _forged(verdict)
+    if forged:
+        raise SentinelError(f"the verdict {path} {forged}, which no check writes; {ADVICE}")
     return verdict
+
+
+def _forged(verdict: Verdict) -> str:
+    """What a verdict says that a check could not have found, in the middle of a sentence; empty where it could."""
+    judged = {name: gate for name, gate in verdict.gates.items() if gate.status in (Status.PASS, Status.FAIL)}
+    for name, gate in judged.items():
+        if gate.score is None or gate.score > MAX_SCORE:
+            return f"has {gate.status} of gate {name} with a score of {gate.score}"
+    frames, lost = verdict.frames, verdict.frames.unreadable
+    drift, threshold, alpha = verdict.drift_score, verdict.threshold, verdict.alpha
+    known = drift is None or (drift, threshold) in ((gate.score, gate.threshold) for gate in judged.values())
+    few = frames.judged * frames.stride < (frames.sampled - lost) / 2 - frames.stride
+    impossible = (
+        (not 0 < frames.judged <= frames.sampled or few, f"{frames.judged} frames judged of {frames.sampled}"),
+        # What was never delivered is not among the samples; both are rounded.
+        (lost > MAX_UNREADABLE * (frames.sampled + lost) + 1, f"{lost} frames of {frames.sampled} unreadable"),
+        (
+            len(frames.skipped) > frames.skipped_count,
+            f"{len(frames.skipped)} files of {frames.skipped_count}",
+        ),
+        (not (0 < threshold < 1 and 0 < alpha < 1), f"a threshold of {threshold:g} and an alpha of {alpha:g}"),
+        (not known, f"a drift score of {drift} and a threshold of {threshold:g}, as none of its gates"),
+    )
+    if verdict.status is Status.ERROR:
+        return ""
+    return next((f"has {found}" for wrong, found in impossible if wrong), "")
 
 
 def _of(verdict: Verdict) -> Status | None:

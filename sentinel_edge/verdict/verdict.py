@@ -21,6 +21,7 @@ from sentinel_edge.errors import SentinelError, one_line
 from sentinel_edge.footage.clips import Skipped
 from sentinel_edge.storage.files import write_atomically
 from sentinel_edge.storage.result import plain
+from sentinel_edge.verdict.unfinished import overwrite
 
 Share = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
 Count = Annotated[int, Meta(ge=0, description="a whole number from 0")]
@@ -227,7 +228,7 @@ class VerdictFiles:
                 path.unlink(missing_ok=True)
             except OSError:
                 with suppress(OSError):
-                    path.write_text(text)
+                    overwrite(path, text)
 
 
 def _cannot_write(folder: Path, error: OSError) -> str:

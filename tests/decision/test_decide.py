@@ -20,11 +20,14 @@ from sentinel_edge.cli import run as cli
 from sentinel_edge.decision.decide import DecideOptions, Outcome, answer
 from sentinel_edge.decision.decision import Guards, Policy
 from sentinel_edge.decision.github import read_repairs, read_retrainings
-from sentinel_edge.decision.history import MAX_ENTRIES, Action, read_history
+from sentinel_edge.decision.history import MAX_ENTRIES, TOLERANCE, Action, read_history
 from sentinel_edge.errors import SentinelError
 from sentinel_edge.verdict.verdict import EXIT_CODES, Status
 from tests.command import complaint, run_cli
 from tests.material.verdicts import made, write_verdict
+
+AFTER = datetime(9000, 1, 1, tzinfo=UTC)
+"""Later than any entry."""
 
 NOW = datetime(2026, 11, 23, 4, 23, tzinfo=UTC)
 NAMES = {"decision.json", "outputs", "summary.md"}
@@ -83,7 +86,7 @@ def test_a_fail_is_told_to_scripts_to_people_and_to_the_next_run(tmp_path: Path)
     assert facts["drift_score"] == "0.1200"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {*NAMES, "repair.md"}
     assert "actions/runs/7" in (tmp_path / "out" / "repair.md").read_text()
-    (entry,) = read_history(tmp_path / "history.json").entries
+    (entry,) = read_history(tmp_path / "history.json", AFTER).entries
     assert (entry.status, entry.action, entry.causes) == (Status.FAIL, Action.REPAIR, (Cause.FOG, Cause.COLOR_CAST))
 
 
@@ -92,7 +95,7 @@ def test_a_pass_leaves_a_trace_and_no_older_call(tmp_path: Path) -> None:
     assert (tmp_path / "repair.md").exists()
     assert answered(tmp_path, Status.PASS, days=1).decision.action is Action.NONE
     assert not (tmp_path / "repair.md").exists()
-    assert [entry.status for entry in read_history(tmp_path / "memory/history.json").entries] == [
+    assert [entry.status for entry in read_history(tmp_path / "memory/history.json", AFTER).entries] == [
         Status.FAIL,
         Status.PASS,
     ]
@@ -124,7 +127,7 @@ def test_what_cannot_be_trusted_is_an_error_and_calls_for_nothing(
     assert outputs(tmp_path / "out")["action"] == "error"
     assert outputs(tmp_path / "out")["status"] == "ERROR"
     assert "ERROR" in (tmp_path / "out" / "summary.md").read_text()
-    assert [entry.status for entry in read_history(tmp_path / "history.json").entries] == [Status.ERROR]
+    assert [entry.status for entry in read_history(tmp_path / "history.json", AFTER).entries] == [Status.ERROR]
 
 
 @pytest.mark.parametrize("content", ["", "[", '{"message": "Bad credentials"}', '[{"databaseId": 1}]', None])
@@ -201,14 +204,33 @@ def test_a_damaged_history_begins_anew_and_says_so(content: str, tmp_path: Path)
     assert done.returncode == 0
     assert "begins anew" in complaint(done.stderr)
     assert "begins anew" in (tmp_path / "out" / "summary.md").read_text()
-    assert len(read_history(tmp_path / "history.json").entries) == 1
+    assert len(read_history(tmp_path / "history.json", AFTER).entries) == 1
+
+
+def test_entries_of_the_future_are_left_out_and_that_is_said(tmp_path: Path) -> None:
+    answered(tmp_path, Status.FAIL, Cause.SCENE_CHANGE)
+    path = tmp_path / "memory/history.json"
+    document = json.loads(path.read_text())
+    (entry,) = document["entries"]
+    future = [entry | {"check": f"{number:064x}", "at": "2999-01-01T00:00:00Z"} for number in range(3)]
+    path.write_text(json.dumps(document | {"entries": [entry, *(one | {"status": "PASS"} for one in future)]}))
+    found = answered(tmp_path, Status.FAIL, Cause.SCENE_CHANGE, days=2, guards=Guards(fails_needed=2, of_last=2))
+    assert found.decision.action is Action.RETRAIN, found.decision
+    (remark,) = found.remarks
+    assert "3 entries of the future, up to 2999-01-01T00:00:00Z; they are left out" in remark
+    assert len(read_history(path, AFTER).entries) == 2  # and forgotten
+
+
+def test_a_clock_that_is_a_little_ahead_is_borne_with(tmp_path: Path) -> None:
+    answered(tmp_path, Status.FAIL, Cause.FOG, days=TOLERANCE / timedelta(days=1))
+    assert answered(tmp_path, Status.FAIL, Cause.FOG).remarks == ()
 
 
 def test_a_check_that_gave_no_score_is_remembered_with_all_before_it(tmp_path: Path) -> None:
     """Its verdict has a threshold all the same."""
     answered(tmp_path, Status.FAIL)
     answered(tmp_path, Status.ERROR, days=1)
-    history = read_history(tmp_path / "memory/history.json")
+    history = read_history(tmp_path / "memory/history.json", AFTER)
     assert history.lost == ""
     assert [entry.status for entry in history.entries] == [Status.FAIL, Status.ERROR]
 
@@ -217,7 +239,7 @@ def test_the_same_check_decided_twice_counts_once(tmp_path: Path) -> None:
     for _ in range(3):
         guards = Guards(fails_needed=2, of_last=3)
         assert answered(tmp_path, Status.FAIL, guards=guards).decision.guard == "k of n"
-    assert len(read_history(tmp_path / "memory/history.json").entries) == 1
+    assert len(read_history(tmp_path / "memory/history.json", AFTER).entries) == 1
     assert answered(tmp_path, Status.FAIL, days=1, guards=Guards(fails_needed=2, of_last=3)).decision.guard == ""
 
 
@@ -230,7 +252,7 @@ def test_a_decision_that_was_not_acted_on_can_be_made_again(tmp_path: Path) -> N
 def test_the_history_is_bounded_and_in_order(tmp_path: Path) -> None:
     for day in range(MAX_ENTRIES + 5):
         answered(tmp_path, Status.PASS, days=day)
-    entries = read_history(tmp_path / "memory/history.json").entries
+    entries = read_history(tmp_path / "memory/history.json", AFTER).entries
     assert len(entries) == MAX_ENTRIES
     assert [entry.time for entry in entries] == sorted(entry.time for entry in entries)
     assert entries[-1].time == NOW + timedelta(days=MAX_ENTRIES + 4)

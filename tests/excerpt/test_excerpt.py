@@ -240,7 +240,10 @@ def test_the_same_footage_gives_the_same_bytes(footage: Path, tmp_path: Path) ->
     assert first == again
 
 
-def test_links_are_followed_and_only_footage_is_taken(footage: Path, tmp_path: Path) -> None:
+def test_links_are_followed_where_asked_and_only_footage_is_taken(
+    footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENTINEL_FOLLOW_LINKS", "yes")
     source = tmp_path / "source"
     source.mkdir()
     (source / "linked.avi").symlink_to(footage / "gate.avi")

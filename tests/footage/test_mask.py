@@ -1,6 +1,7 @@
 """The region of interest: what a mask hides, and that nothing hidden is ever seen."""
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -277,7 +278,7 @@ def test_what_is_not_a_picture_is_refused_in_one_line(tmp_path: Path) -> None:
 
 def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     path = tmp_path / "mask.pgm"
-    path.write_bytes(b"P5 %d 2 255\n" % MAX_PIXELS)
+    path.write_bytes(b"BM" + bytes(12) + struct.pack("<Iii", 40, MAX_PIXELS, 2) + bytes(40))
     with pytest.raises(SentinelError, match=f"larger than {MAX_PIXELS} pixels"):
         load_mask(path)
 

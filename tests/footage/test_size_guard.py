@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -174,8 +175,8 @@ def test_packets_end_at_a_change_as_the_frames_do() -> None:
 def test_where_the_packets_cannot_be_read_nothing_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
     real = cv2.VideoCapture
 
-    def without_packets(path: str, api: int = 0, params: Sequence[int] = ()) -> cv2.VideoCapture:
-        return real() if params else real(path, api)
+    def without_packets(path: Any, api: int = 0, params: Sequence[int] = ()) -> cv2.VideoCapture:
+        return real() if params else real(path, api, [])
 
     expected = frames_of(INCOMING)
     monkeypatch.setattr(cv2, "VideoCapture", without_packets)

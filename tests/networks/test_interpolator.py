@@ -130,7 +130,7 @@ def test_a_model_that_is_not_its_cards_is_refused(tmp_path: Path) -> None:
         (tiny_graph(takes=[2, "h", "w", 3]), "[2, 'h', 'w', 3]"),
         (tiny_graph(dtype=Dtype.FLOAT32), "its card says tensor(uint8)"),
         (tiny_graph(layout=Layout.NCHW), "its card says tensor(uint8) [batch, height, width, 3]"),
-        (b"not a graph", "cannot be loaded by ONNX Runtime"),
+        (b"not a graph", "is not an ONNX model"),
     ],
     ids=["three inputs", "three axes", "four channels", "fixed size", "batches of two", "float", "layout", "junk"],
 )

@@ -31,6 +31,17 @@ from tests.command import ROOT, assert_one_line, complaint, run_cli, start_cli, 
 from tests.material.interpolators import tiny_card, tiny_graph, write_tiny
 
 
+@pytest.fixture(autouse=True)
+def _tried_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are tried in this process, which is quicker; `test_first_run` is of how they are tried."""
+
+    def tried(model: Path) -> None:
+        picture = np.full((1, 32, 32, 3), 7, np.uint8)
+        Interpolator(model).interpolate(picture, picture)
+
+    monkeypatch.setattr(registry, "require_working", tried)
+
+
 def add(folder: Path, name: str, kind: str = "mean", **card: object) -> int:
     """Register a tiny interpolator that is like no other of another name."""
     content = tiny_graph(kind, name=name)
@@ -623,6 +634,33 @@ def test_a_card_that_is_no_card_is_not_registered(two: Path) -> None:
     assert done.returncode == 1
     assert "does not match its card" in complaint(done.stderr)
     assert places(two) == (1, 2, [])
+
+
+# What does not belong there.
+
+
+@pytest.mark.parametrize("command", ["promote", "rollback", "reject", "add"])
+def test_a_pipe_in_place_of_the_lock_is_one_line_and_nobody_waits(two: Path, command: str) -> None:
+    Registry(two).promote()
+    add(two, "next")
+    (two / ".lock").unlink()
+    os.mkfifo(two / ".lock")
+    before = places(two)
+    work = {name: getattr(Registry(two), name) for name in ("promote", "rollback", "reject")}
+    said = refused(work.get(command, lambda: add(two, "one more")))
+    assert ".lock is not a regular file, remove it" in said
+    assert places(two) == before
+
+
+def test_a_link_or_file_among_the_leftovers_is_cleared_away_and_what_it_leads_to_stays(two: Path) -> None:
+    outside = two.parent / "outside"
+    (outside / "kept").mkdir(parents=True)
+    (two / "versions" / ".adding-link").symlink_to(outside)
+    (two / "versions" / ".adding-file").write_bytes(b"x")
+    (two / "versions" / ".adding-nowhere").symlink_to(two / "nowhere")
+    assert Registry(two).promote() == 2
+    assert Registry(two).verify().leftovers == ()
+    assert (outside / "kept").is_dir()
 
 
 def test_the_package_looks_for_its_registry_beside_its_other_models() -> None:

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -34,6 +35,9 @@ from sentinel_edge.storage.documents import (
     written,
 )
 from tests.material.documents import changed, places
+
+AFTER = datetime(9000, 1, 1, tzinfo=UTC)
+"""Later than any entry."""
 
 CARDS = sorted(assets.default_registry().glob("versions/*/card.json"))
 
@@ -279,7 +283,7 @@ def test_a_history_is_written_again_byte_for_byte(tmp_path: Path) -> None:
                       "scores": {}, "causes": [], "drift_score": None, "threshold": None}  # fmt: skip
     content = f'{{"format": 1, "entries": [\n{json.dumps(ENTRY)},\n{json.dumps(second)}\n]}}\n'
     (tmp_path / "history.json").write_text(content)
-    write_history(tmp_path / "history.json", read_history(tmp_path / "history.json").entries)
+    write_history(tmp_path / "history.json", read_history(tmp_path / "history.json", AFTER).entries)
     assert (tmp_path / "history.json").read_text() == content
 
 

@@ -1,6 +1,7 @@
 """What is read is held against its types, exactly as a JSON Schema library would hold it against what is published."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,50 @@ def test_a_pass_that_its_gates_do_not_bear_out_is_no_verdict(gate: dict[str, Any
     (tmp_path / "verdict.json").write_text(json.dumps(document))
     with pytest.raises(SentinelError, match=said):
         read_verdict(tmp_path / "verdict.json", gates.numbers())
+
+
+FORGED: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing judged": ({"frames": {"judged": 0}}, "has 0 frames judged of 150"),
+    "more judged than there were": ({"frames": {"judged": 151}}, "has 151 frames judged of 150"),
+    "unreadable": ({"frames": {"judged": 1, "unreadable": 149}}, "has 149 frames of 150 unreadable"),
+    "few of many": ({"frames": {"sampled": 10**9}}, "has 150 frames judged of 1000000000"),
+    "unlisted files": ({"frames": {"skipped": [{"name": "a", "reason": "b"}]}}, "has 1 files of 0"),
+    "a threshold nothing passes": ({"threshold": 1.0, "gates": {"embedding": {"threshold": 1.0}}}, "threshold of 1"),
+    "an alpha of nothing": ({"alpha": 0.0}, "alpha of 0"),
+    "another score": ({"drift_score": 0.01}, "drift score of 0.01"),
+    "another threshold": ({"threshold": 0.9}, "a threshold of 0.9, as none of its gates"),
+    "no score": ({"gates": {"quality": {"score": None}}}, "has PASS of gate quality with a score of None"),
+}
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_what_no_check_could_have_found_is_no_verdict(kind: str, tmp_path: Path) -> None:
+    changes, said = FORGED[kind]
+    document = verdict_document(Status.PASS)
+    _change(document, changes)
+    (tmp_path / "verdict.json").write_text(json.dumps(document))
+    with pytest.raises(SentinelError, match=f"{re.escape(said)}.*, which no check writes; expected the verdict.json"):
+        read_verdict(tmp_path / "verdict.json", gates.numbers())
+
+
+def _change(document: dict[str, Any], changes: dict[str, Any]) -> None:
+    for name, change in changes.items():
+        if isinstance(change, dict):
+            _change(document[name], change)
+        else:
+            document[name] = change
+
+
+@pytest.mark.parametrize(
+    ("sampled", "stride", "judged", "unreadable"), [(150, 1, 113, 37), (4001, 3, 1334, 0), (8, 1, 8, 2), (1, 1, 1, 0)]
+)
+def test_what_a_check_just_lets_pass_is_a_verdict(
+    sampled: int, stride: int, judged: int, unreadable: int, tmp_path: Path
+) -> None:
+    document = verdict_document(Status.PASS)
+    document["frames"] |= {"sampled": sampled, "stride": stride, "judged": judged, "unreadable": unreadable}
+    (tmp_path / "verdict.json").write_text(json.dumps(document))
+    assert read_verdict(tmp_path / "verdict.json", gates.numbers()).frames.judged == judged
 
 
 def test_a_missing_verdict_names_the_file(tmp_path: Path) -> None:

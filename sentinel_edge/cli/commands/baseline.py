@@ -1,6 +1,5 @@
 """The command `baseline`."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from sentinel_edge.cli.terminal import Progress, complain, list_skipped, tell_fa
 from sentinel_edge.errors import UsageError, one_line
 from sentinel_edge.footage.clips import Skipped, find_footage
 from sentinel_edge.footage.dates import how_read
-from sentinel_edge.footage.samples import DEFAULT_FPS
+from sentinel_edge.footage.samples import DEFAULT_FPS, MAX_FPS
 from sentinel_edge.gates.protocol import MIN_EPISODES
 from sentinel_edge.promotion.watched import Watched
 from sentinel_edge.verdict.verdict import Status
@@ -101,7 +100,7 @@ class Learn(Command):
         number,
         f"Samples a second of video; checks will use the same. Default: {DEFAULT_FPS:g}.",
         None,
-        limits=(0, math.inf),
+        limits=(0, MAX_FPS),
     )
     mask: Path | None = option(
         path,

@@ -1,6 +1,5 @@
 """The command `check`."""
 
-import math
 from pathlib import Path
 
 from sentinel_edge import api, gates
@@ -9,8 +8,10 @@ from sentinel_edge.cli.commands import shared
 from sentinel_edge.cli.option import number, option, path, refused, whole
 from sentinel_edge.cli.terminal import Progress, complain, on_terminal, tell
 from sentinel_edge.errors import SentinelError
+from sentinel_edge.footage.samples import MAX_FPS
 from sentinel_edge.promotion.watched import Watched
 from sentinel_edge.verdict.summary import summary
+from sentinel_edge.verdict.unfinished import DEFAULT_OUTPUT
 from sentinel_edge.verdict.verdict import Status
 
 
@@ -42,7 +43,7 @@ class Check(Command):
         "calls for nothing.",
         None,
     )
-    output: Path = option(path, "Folder for the two files.", Path("temp_status"))
+    output: Path = option(path, "Folder for the two files.", Path(DEFAULT_OUTPUT))
     model: Path | None = option(path, shared.EMBEDDER, None)
     threshold: float = option(
         number, "Share of drifted dimensions above which the verdict is FAIL.", _SETTINGS["threshold"], limits=(0, 1)
@@ -52,7 +53,7 @@ class Check(Command):
         number,
         "Samples a second of video. Default: the baseline's own; another rate is refused.",
         None,
-        limits=(0, math.inf),
+        limits=(0, MAX_FPS),
     )
     gates: tuple[str, ...] = option(
         some_gates,

@@ -4,6 +4,7 @@ Its score is the largest shortfall, in units of what is tolerated. On sound foot
 (nothing moves, or pictures far apart): then it leaves it to the others, and says so.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from sentinel_edge.footage.triplets import make_triplet
 from sentinel_edge.footage.window import Recorder, Window, at_once
 from sentinel_edge.gates.performance.normal import (
     KEPT,
+    LARGEST,
     MIN_SCORED,
     SCORES,
     SILENT,
@@ -53,6 +55,7 @@ from sentinel_edge.storage.documents import Number
 from sentinel_edge.verdict.verdict import CauseFound, Count, GateResult, Status
 
 NAME = "performance"
+_MADE_BY = re.compile("([0-9a-f]{64})?")
 EVERY, EVERY_LEARNING = 10, 2
 """At every so many-th kept frame of a video a triplet is interpolated: as costly as four embeddings. More while a
 baseline is learned, once, so that short episodes tell."""
@@ -257,7 +260,9 @@ class PerformanceGate(Gate):
         if not packed.arrays:
             return PerformanceNormal(KnownPerformance.nothing(len(episodes)))
         scores, owners, strides = (packed.arrays[name] for name in self.arrays)
-        interpolators = tuple(str(made_by) for made_by in packed.per_episode["interpolator"])
+        interpolators = tuple(packed.per_episode["interpolator"])
+        if not all(isinstance(made_by, str) and _MADE_BY.fullmatch(made_by) for made_by in interpolators):
+            raise DamagedError("holds interpolators that are no checksums; expected 64 hexadecimal digits, or none")
         count, known = len(episodes), len(owners) if owners.ndim == 1 else -1
         require("triplet_strides", strides, np.float64, (count,))
         if known:  # a camera before which nothing ever moved leaves none
@@ -269,6 +274,8 @@ class PerformanceGate(Gate):
             and (np.diff(owners) >= 0).all()
             and all((stride > 0) == bool(made) for stride, made in zip(strides.tolist(), interpolators, strict=True))
             and (strides[owners] > 0).all()
+            and (strides <= episodes.longest).all()
+            and (not known or (np.abs(scores) <= LARGEST).all())
         )
         if not sound:
             raise DamagedError(

@@ -32,6 +32,9 @@ but the lower similarity in 54 to 100 %; on the sample camera in 75 and 93 %.
 VISIBLE = np.array([0.3, 0.02, 0.02])
 """How much less of each is never called worse. Promotion lets a champion lose 0.2 dB on old footage, so no less."""
 
+LARGEST = np.array([120.0, 2.01, 1.01])
+"""More than any of them can be, either way: PSNR ends at 58.9 dB, similarity at 1."""
+
 TRIPLET = np.dtype([*((name, np.float32) for name in SCORES), ("found", np.uint8)])
 """What is kept of the triplet that begins at a frame: `SCORES`, and in `found` whether it was asked for (`UNASKED`),
 scored (`SCORED`), or why it says nothing (2 and more: a place in `SILENCES`)."""

@@ -94,6 +94,10 @@ FLOOR: Measures = np.concatenate(
     [np.array(list(VISIBLE.values())), *(np.full(size, VISIBLE_PLACES[name]) for name, size in _PLACE_SIZES.items())]
 )
 """How much of every measure a person would just see."""
+_DOUBLINGS = 50.0
+_RANGES = {"black": 600.0, "clipped": 2.5, "unlike": 5.0, "moved": 2.5}
+LARGEST: Measures = np.array([_RANGES.get(name, _DOUBLINGS) for name in WHOLE] + [_DOUBLINGS] * (MEASURES - len(WHOLE)))
+"""More than any tolerance can be: two and a half times all there is of a measure (of what is told in doublings, 20)."""
 
 STILL = 0.03
 """A frame that differs from the next by less than this many grey levels on average is a repeat: the noise of a sensor

@@ -33,6 +33,7 @@ from sentinel_edge.gates.quality.condition import (
     BLOCKS,
     CONDITION,
     CONDITION_3,
+    LARGEST,
     MEASURES,
     WHOLE,
     longest_still,
@@ -54,7 +55,7 @@ from sentinel_edge.gates.quality.normal import (
 )
 from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, SCENE_COLUMNS, SCENE_ROWS, measure
 from sentinel_edge.gates.quality.travel import travel
-from sentinel_edge.storage.arrays import DamagedError, require
+from sentinel_edge.storage.arrays import DamagedError, require, require_number
 from sentinel_edge.storage.documents import Number
 from sentinel_edge.verdict.verdict import CauseFound, GateResult, Status
 
@@ -285,20 +286,20 @@ class QualityGate(Gate):
         require("tolerances", tolerances, np.float32, (levels, MEASURES))
         require("summary_tolerances", summaries, np.float32, (levels, len(SUMMARIES)))
         header = packed.header
-        piece_samples, way = float(header["piece_samples"]), float(header.get("travel", 0.0))
-        outliers = tuple(int(position) for position in header["outliers"])
+        piece_samples = require_number("piece_samples", header["piece_samples"], 1, 1e12)
+        way = require_number("travel", header.get("travel", 0.0), 0, 10)
+        outliers = tuple(
+            int(require_number("outliers", position, 0, len(episodes) - 1)) for position in header["outliers"]
+        )
         sound = (
             known <= MAX_CONDITIONS
             and (owners >= 0).all()
             and (owners < len(episodes)).all()
             and runs[0] == 1
             and (np.diff(runs) > 0).all()
-            and (tolerances > 0).all()
-            and (summaries > 0).all()
+            and ((tolerances > 0) & (tolerances <= LARGEST)).all()
+            and ((summaries > 0) & (summaries <= LARGEST.max())).all()
             and all((conditions[name] >= 0).all() for name in ("noise", "edges", "fine", "still_run", "still_share"))
-            and 1 <= piece_samples < np.inf
-            and 0 <= way < np.inf
-            and all(0 <= position < len(episodes) for position in outliers)
         )
         if not sound:
             raise DamagedError("contradicts itself (conditions, runs, tolerances or outliers are out of order)")

@@ -18,8 +18,8 @@ from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.baseline.learning import build_baseline
 from sentinel_edge.causes import Cause
 from sentinel_edge.errors import SentinelError
-from sentinel_edge.footage.clips import Clip, Footage
-from sentinel_edge.footage.window import MAX_UNREADABLE, Window
+from sentinel_edge.footage.clips import MAX_UNREADABLE, Clip, Footage
+from sentinel_edge.footage.window import Window
 from sentinel_edge.gates.embedding import ks
 from sentinel_edge.gates.embedding.calibration import ALPHA, THRESHOLD
 from sentinel_edge.gates.judge import judge
