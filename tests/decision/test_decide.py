@@ -177,9 +177,9 @@ def test_only_what_the_call_needs_to_know_must_be_known(tmp_path: Path) -> None:
 
 def test_gh_may_tell_more_than_it_was_asked_for_but_not_less(tmp_path: Path) -> None:
     (tmp_path / "issues.json").write_text(
-        '[{"number": 12, "title": "Camera needs repair: fog", "labels": [{"id": 1}]}]'
+        '[{"number": 12, "title": "Camera needs a look: fog", "labels": [{"id": 1}]}]'
     )
-    assert read_repairs(tmp_path / "issues.json") == {"Camera needs repair: fog": "issue #12"}
+    assert read_repairs(tmp_path / "issues.json") == {"Camera needs a look: fog": "issue #12"}
     (tmp_path / "issues.json").write_text('[{"number": 12}]')
     with pytest.raises(SentinelError, match=r"has no \[0\]\.title; expected the output of `gh issue list"):
         read_repairs(tmp_path / "issues.json")
@@ -189,7 +189,7 @@ def test_gh_may_tell_more_than_it_was_asked_for_but_not_less(tmp_path: Path) -> 
 
 
 def test_an_open_issue_is_not_opened_again(tmp_path: Path) -> None:
-    (tmp_path / "issues.json").write_text('[{"number": 12, "title": "Camera needs repair: fog"}]')
+    (tmp_path / "issues.json").write_text('[{"number": 12, "title": "Camera needs a look: fog"}]')
     assert answered(tmp_path, Status.FAIL, Cause.FOG, repairs=tmp_path / "issues.json").decision.guard == "already open"
     assert not (tmp_path / "repair.md").exists()
 
@@ -364,8 +364,8 @@ def test_cameras_that_share_a_history_are_told_apart(tmp_path: Path) -> None:
     first, second = of_camera(tmp_path, "north", 0), of_camera(tmp_path, "south", 0.1)
     again = of_camera(tmp_path, "north", 0.2)
     assert [one.decision.action for one in (first, second, again)] == [Action.REPAIR, Action.REPAIR, Action.NONE]
-    assert (first.decision.title, first.facts["camera"]) == ("Camera north needs repair: fog", "north")
-    assert [entry.camera for entry in read_history(tmp_path / "history.json").entries] == ["north", "south", "north"]
+    assert (first.decision.title, first.facts["camera"]) == ("Camera north needs a look: fog", "north")
+    assert [entry.camera for entry in read_history(tmp_path / "history.json", AFTER).entries] == ["north", "south", "north"]
     summary = (tmp_path / "summary.md").read_text()
     assert "camera `north`; " in summary
     assert summary.count("fog |") == 3, "the cause, and two of three checks"
@@ -380,12 +380,12 @@ def test_whatever_a_verdict_calls_its_camera_is_text(tmp_path: Path, name: str) 
     assert "status=FAIL" in lines
     assert "status=PASS" not in lines
     assert "camera `" in (tmp_path / "repair.md").read_text(), "as code, in which nothing acts"
-    assert len(read_history(tmp_path / "history.json").entries) == 1
+    assert len(read_history(tmp_path / "history.json", AFTER).entries) == 1
 
 
 def test_a_history_from_before_cameras_is_read(tmp_path: Path) -> None:
     of_camera(tmp_path, "north", 0)
     path = tmp_path / "history.json"
     path.write_text(path.read_text().replace(', "camera": "north"', ""))
-    (entry,) = read_history(path).entries
+    (entry,) = read_history(path, AFTER).entries
     assert entry.camera == ""

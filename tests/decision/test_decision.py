@@ -99,7 +99,7 @@ def of_camera(name: str, cause: Cause = Cause.FOG, **baseline: object) -> Verdic
 @pytest.mark.parametrize(
     ("cause", "title"),
     [
-        (Cause.FOG, "Camera north gate needs repair: fog"),
+        (Cause.FOG, "Camera north gate needs a look: fog"),
         (Cause.LOW_LIGHT, "Camera north gate needs a look: low_light"),
         (Cause.UNKNOWN, "Camera north gate needs a look: cause unknown"),
     ],
@@ -110,7 +110,7 @@ def test_a_call_names_its_camera(cause: Cause, title: str) -> None:
 
 def test_the_repair_of_one_camera_never_silences_that_of_another() -> None:
     asked = replace(entry(1, action=Action.REPAIR, causes=(Cause.FOG,)), camera="north")
-    for under_way in (Surroundings(), Surroundings(repairs={"Camera north needs repair: fog": "issue #7"})):
+    for under_way in (Surroundings(), Surroundings(repairs={"Camera north needs a look: fog": "issue #7"})):
         decisions = {
             name: decide(of_camera(name), (asked,), Guards(), under_way, NOW).action for name in ("north", "south", "")
         }
@@ -243,7 +243,7 @@ def test_the_kill_switch() -> None:
 
 
 def test_a_repair_is_asked_for_once() -> None:
-    open_one = Surroundings(retrainings=(), repairs={"Camera needs repair: fog": "issue #12"})
+    open_one = Surroundings(retrainings=(), repairs={"Camera needs a look: fog": "issue #12"})
     held = decide(made(Status.FAIL, (Cause.FOG,)), (), Guards(), open_one, NOW)
     assert (held.action, held.guard) == (Action.NONE, "already open")
     assert "issue #12" in held.reason
