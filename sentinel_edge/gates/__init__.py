@@ -11,8 +11,8 @@ from sentinel_edge.gates.embedding.calibration import ALPHA, THRESHOLD
 from sentinel_edge.gates.embedding.gate import EmbeddingGate, most_varied
 from sentinel_edge.gates.moments.gate import MomentsGate
 from sentinel_edge.gates.performance.gate import PerformanceGate
-from sentinel_edge.gates.protocol import Gate, Settings
-from sentinel_edge.gates.quality.gate import MAX_FURTHEST, QualityGate
+from sentinel_edge.gates.protocol import MAX_FURTHEST, Gate, Settings
+from sentinel_edge.gates.quality.gate import QualityGate
 from sentinel_edge.gates.replay.gate import ReplayGate
 
 __all__ = ["DRIFT", "GATES", "MAX_FURTHEST", "SETTINGS", "names", "numbers", "thinned"]

@@ -27,6 +27,8 @@ NEAREST = 2
 LONGEST_RATIO = 4
 """A window may be at most this many times as long as the whole baseline: slower changes were never seen. Beyond half
 the baseline, the longest that can be calibrated on, tolerances are held and the judge only gets less sensitive."""
+MAX_FURTHEST = 20
+"""Frames that a gate names at most, for whoever wants to see more than a verdict lists."""
 TOLERATED = 1.0
 """The threshold of gates whose score is in units of what is tolerated."""
 

@@ -29,7 +29,7 @@ from sentinel_edge.gates.protocol import Anchors, Models
 from sentinel_edge.gates.quality.anchors import ANCHOR_CONDITIONS
 from sentinel_edge.gates.quality.gate import QualityNormal
 from sentinel_edge.gates.quality.normal import MAX_CONDITIONS
-from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
+from sentinel_edge.gates.signals import FRAME_SIGNALS, FrameSignals
 from sentinel_edge.networks.embedder import Embedder
 from tests.conftest import PAST
 from tests.gates.embedding.test_calibration import baseline_of

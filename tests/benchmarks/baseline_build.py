@@ -22,7 +22,7 @@ from sentinel_edge.gates.embedding import gate
 from sentinel_edge.gates.embedding.calibration import SKETCH_POINTS, Calibration, calibrate
 from sentinel_edge.gates.protocol import Anchors, Models
 from sentinel_edge.gates.quality.learning import learn_quality
-from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
+from sentinel_edge.gates.signals import FRAME_SIGNALS, FrameSignals
 from sentinel_edge.networks.embedder import Embedder
 from tests.material.windows import baseline_of, with_known
 

@@ -12,8 +12,8 @@ from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.footage.window import Window
 from sentinel_edge.gates.judge import judge
 from sentinel_edge.gates.quality.learning import learn_quality
-from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
-from sentinel_edge.gates.quality.signals import measure as measure_frame
+from sentinel_edge.gates.signals import FRAME_SIGNALS, FrameSignals
+from sentinel_edge.gates.signals import measure as measure_frame
 from sentinel_edge.verdict.verdict import Status
 from tests.material.windows import QUALITY, baseline_of, quality, window, with_known, with_records
 

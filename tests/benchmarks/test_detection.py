@@ -20,7 +20,7 @@ from sentinel_edge.footage.clips import Clip, find_clips
 from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo, encode_png
 from sentinel_edge.footage.window import Recorder, Window, read_window
-from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, measure
+from sentinel_edge.gates.signals import FRAME_SIGNALS, measure
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.sabotage.corruptions import KINDS
 from sentinel_edge.sabotage.saboteur import sabotage

@@ -365,7 +365,11 @@ def test_cameras_that_share_a_history_are_told_apart(tmp_path: Path) -> None:
     again = of_camera(tmp_path, "north", 0.2)
     assert [one.decision.action for one in (first, second, again)] == [Action.REPAIR, Action.REPAIR, Action.NONE]
     assert (first.decision.title, first.facts["camera"]) == ("Camera north needs a look: fog", "north")
-    assert [entry.camera for entry in read_history(tmp_path / "history.json", AFTER).entries] == ["north", "south", "north"]
+    assert [entry.camera for entry in read_history(tmp_path / "history.json", AFTER).entries] == [
+        "north",
+        "south",
+        "north",
+    ]
     summary = (tmp_path / "summary.md").read_text()
     assert "camera `north`; " in summary
     assert summary.count("fog |") == 3, "the cause, and two of three checks"

@@ -56,7 +56,7 @@ def decided(
 
 def test_every_cause_has_a_remedy() -> None:
     assert set(REMEDIES) == set(Cause)
-    faults = {"frozen", "occlusion", "camera_moved", "fog", "blur", "motion_blur", "noise", "compression"}
+    faults = {"frozen", "occlusion", "camera_moved", "blur", "motion_blur", "noise", "compression"}
     assert set(REPAIRED) == faults | {"replayed", "corrupted"}
     assert set(LEARNED) == {"scene_change", "performance"}
 

@@ -17,7 +17,7 @@ from sentinel_edge.footage.samples import Sample
 from sentinel_edge.footage.sampling import is_kept
 from sentinel_edge.footage.window import Window, join, record
 from sentinel_edge.gates.quality.condition import sum_up
-from sentinel_edge.gates.quality.signals import FRAME_SIGNALS
+from sentinel_edge.gates.signals import FRAME_SIGNALS
 from sentinel_edge.networks.embedder import Embedder
 from tests.material import windows
 from tests.material.simulation import Frame, PictureCamera, signals_of

@@ -18,7 +18,7 @@ from sentinel_edge.footage.window import Window
 from sentinel_edge.gates import names
 from sentinel_edge.gates.judge import DRIFTED_FRAMES, Judgement, judge
 from sentinel_edge.gates.protocol import Anchors, Explanation, Normal, Packed
-from sentinel_edge.gates.quality.signals import FrameSignals
+from sentinel_edge.gates.signals import FrameSignals
 from sentinel_edge.verdict.summary import summary
 from sentinel_edge.verdict.verdict import SCHEMA_PATH, CauseFound, FrameCount, GateResult, Status, Verdict
 from tests.command import assert_one_line

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals, measure
+from sentinel_edge.gates.signals import FRAME_SIGNALS, FrameSignals, measure
 
 
 class Camera:

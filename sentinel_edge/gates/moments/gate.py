@@ -30,6 +30,7 @@ from sentinel_edge.gates.moments.normal import (
     spread,
 )
 from sentinel_edge.gates.protocol import (
+    MAX_FURTHEST,
     MIN_FRAMES,
     TOLERATED,
     Episodes,
@@ -41,9 +42,7 @@ from sentinel_edge.gates.protocol import (
     Settings,
     Told,
 )
-from sentinel_edge.gates.quality.gate import MAX_FURTHEST
-from sentinel_edge.gates.quality.gate import NAME as PICTURE
-from sentinel_edge.gates.quality.signals import FrameSignals
+from sentinel_edge.gates.signals import PICTURE, FrameSignals
 from sentinel_edge.storage.arrays import DamagedError, require
 from sentinel_edge.storage.documents import Number
 from sentinel_edge.verdict.verdict import CauseFound, GateResult, Status

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.gates.protocol import NEAREST
-from sentinel_edge.gates.quality.condition import DARK
-from sentinel_edge.gates.quality.signals import FrameSignals
+from sentinel_edge.gates.signals import DARK, FrameSignals
 
 ROWS, COLUMNS = 24, 32
 TINT_ROWS, TINT_COLUMNS = 6, 8

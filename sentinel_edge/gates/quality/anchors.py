@@ -10,7 +10,7 @@ import numpy as np
 
 from sentinel_edge.gates.quality.learning import most_diverse
 from sentinel_edge.gates.quality.normal import Assessment, KnownQuality, cut
-from sentinel_edge.gates.quality.signals import FrameSignals
+from sentinel_edge.gates.signals import FrameSignals
 
 FOUNDING_CONDITIONS, ANCHOR_CONDITIONS = 24, 32
 """Conditions kept of the founding episodes, and with those vouched for later: about 5 kB each."""

@@ -12,12 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge.gates.quality.signals import (
+from sentinel_edge.gates.signals import (
     BANDS,
     BLOCK_COLUMNS,
     COLOUR_COLUMNS,
     COLOUR_ROWS,
+    DARK,
     DIRECTIONS,
+    STILL,
     THUMBNAIL_COLUMNS,
     THUMBNAIL_ROWS,
     FrameSignals,
@@ -99,13 +101,8 @@ _RANGES = {"black": 600.0, "clipped": 2.5, "unlike": 5.0, "moved": 2.5}
 LARGEST: Measures = np.array([_RANGES.get(name, _DOUBLINGS) for name in WHOLE] + [_DOUBLINGS] * (MEASURES - len(WHOLE)))
 """More than any tolerance can be: two and a half times all there is of a measure (of what is told in doublings, 20)."""
 
-STILL = 0.03
-"""A frame that differs from the next by less than this many grey levels on average is a repeat: the noise of a sensor
-alone makes more."""
 MEDIAN_FRAMES = 48
 """Frames, spread evenly over a stretch, of whose thumbnails the median is taken."""
-DARK = 8.0
-"""Grey levels added before a logarithm, so that black is not infinitely far from nearly black."""
 _RELIEF_SIGMA = 4.0
 _RELIEF_NOISE = 16.0
 _EDGE_NOISE, _FINE_NOISE, _PIXEL_NOISE, _CHROMA_NOISE = 4.0, 0.5, 0.25, 2.0

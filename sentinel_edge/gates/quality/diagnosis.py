@@ -14,7 +14,6 @@ import numpy as np
 from sentinel_edge.causes import Cause
 from sentinel_edge.gates.quality.condition import BLOCKS, Views, displacement, places, whole
 from sentinel_edge.gates.quality.normal import SOME_DETAIL, Assessment, KnownQuality, detail_change, shown_by
-from sentinel_edge.gates.quality.signals import DIRECTIONS
 from sentinel_edge.gates.quality.soundness import (
     CLEAR,
     FEW_EDGES,
@@ -28,6 +27,7 @@ from sentinel_edge.gates.quality.soundness import (
     under_way,
 )
 from sentinel_edge.gates.quality.words import READINGS, number, told
+from sentinel_edge.gates.signals import DIRECTIONS
 from sentinel_edge.verdict.verdict import CauseFound
 
 MOST_CAUSES = 3

@@ -16,6 +16,7 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.footage.samples import Sample
 from sentinel_edge.footage.window import Recorder, Window, at_once
 from sentinel_edge.gates.protocol import (
+    MAX_FURTHEST,
     MIN_FRAMES,
     TOLERATED,
     Episodes,
@@ -53,21 +54,18 @@ from sentinel_edge.gates.quality.normal import (
     KnownQuality,
     assess,
 )
-from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, SCENE_COLUMNS, SCENE_ROWS, measure
 from sentinel_edge.gates.quality.travel import travel
+from sentinel_edge.gates.signals import FRAME_SIGNALS, PICTURE, SCENE_COLUMNS, SCENE_ROWS, measure
 from sentinel_edge.storage.arrays import DamagedError, require, require_number
 from sentinel_edge.storage.documents import Number
 from sentinel_edge.verdict.verdict import CauseFound, GateResult, Status
 
-NAME = "quality"
 LENS = "lens"
 """What is kept of the lens."""
 _ARRAYS = ("conditions", "owners", "runs", "tolerances", "summary_tolerances")
 _LENS_NUMBERS = ("episodes", "usual", "fresh", "softer", "finer")
 SEEN = "embedding"
 """The gate whose FAIL this one explains as well."""
-MAX_FURTHEST = 20
-"""Frames named at most, for whoever wants to see more than a verdict lists."""
 NAMED_MEASURES = 3
 """Measures named in the reason."""
 STILL_SHARE = 0.3
@@ -87,7 +85,7 @@ _PLAIN_NAMES = {
 class QualityRecorder(Recorder):
     """Measures frames; a record is one of `signals.FRAME_SIGNALS`."""
 
-    name = NAME
+    name = PICTURE
     blank = np.zeros((), FRAME_SIGNALS)
     successors = 1
 
@@ -150,7 +148,7 @@ class QualityNormal(Normal):
 
         Where the picture is within what is normal, and what is seen as well, it leaves the causes to the others.
         """
-        own = results.get(NAME)
+        own = results.get(PICTURE)
         assessment = own.detail if own else self._assessed(window)  # not asked to judge, it may still know why
         if assessment is None:
             return Explanation()
@@ -158,7 +156,7 @@ class QualityNormal(Normal):
         picture_failed = assessment.score > TOLERATED and (own is not None or bool(failed - {SEEN}))
         causes: tuple[CauseFound, ...] = ()
         if picture_failed or SEEN in failed:
-            way = travel(window.records[NAME])
+            way = travel(window.records[PICTURE])
             causes = diagnose(replace(assessment, travel=way), self.known, picture_failed=picture_failed)
         return Explanation(causes, self._furthest(window, causes))
 
@@ -169,7 +167,7 @@ class QualityNormal(Normal):
     def grown(self, kept: Sequence[int], added: Sequence[Window], before: Episodes, after: Episodes) -> Self:  # noqa: ARG002
         """See `Normal.grown` and `learning.extend_quality`."""
         new = len(after) - len(added)
-        signals = [window.records[NAME] for window in added]
+        signals = [window.records[PICTURE] for window in added]
         return type(self)(extend_quality(self.known.only(kept), after.samples[:new], signals, after.samples[new:]))
 
     def anchored(self) -> Self:
@@ -178,7 +176,7 @@ class QualityNormal(Normal):
 
     def vouched(self, window: Window) -> Self:
         """See `Normal.vouched` and `anchors.vouched`."""
-        return type(self)(vouched(self.known, window.records[NAME], window.samples))
+        return type(self)(vouched(self.known, window.records[PICTURE], window.samples))
 
     def changes(self, result: GateResult) -> str:
         """See `Normal.changes`."""
@@ -239,13 +237,13 @@ class QualityNormal(Normal):
 
     def _assessed(self, window: Window) -> Assessment | None:
         """What the window's picture is like; None where there are too few frames to say."""
-        if NAME not in window.records or len(window) < MIN_FRAMES:
+        if PICTURE not in window.records or len(window) < MIN_FRAMES:
             return None
-        return assess(window.records[NAME], window.samples, self.known)
+        return assess(window.records[PICTURE], window.samples, self.known)
 
     def _furthest(self, window: Window, causes: Sequence[CauseFound]) -> tuple[str, ...]:
         """The frames to look at: where a repeat begins and ends, or else those least like any known condition."""
-        signals, origins = window.records[NAME], window.origins
+        signals, origins = window.records[PICTURE], window.origins
         if causes and causes[0].kind is Cause.FROZEN:
             start, stop = longest_still(signals)
             return tuple(dict.fromkeys((origins[start], origins[min(stop, len(origins) - 1)])))
@@ -259,7 +257,7 @@ class QualityNormal(Normal):
 class QualityGate(Gate):
     """See the module."""
 
-    name = NAME
+    name = PICTURE
     about = "the picture itself"
     since = 2
     arrays = (*_ARRAYS, LENS)
@@ -272,7 +270,7 @@ class QualityGate(Gate):
 
     def learn(self, windows: Sequence[Window], episodes: Episodes) -> QualityNormal:
         """See `Gate.learn` and `learning.learn_quality`."""
-        return QualityNormal(learn_quality([window.records[NAME] for window in windows], episodes.samples))
+        return QualityNormal(learn_quality([window.records[PICTURE] for window in windows], episodes.samples))
 
     def unpack(self, packed: Packed, episodes: Episodes) -> QualityNormal:
         """See `Gate.unpack`."""

@@ -38,8 +38,8 @@ from sentinel_edge.gates.quality.normal import (
     summaries_of,
     typical_detail,
 )
-from sentinel_edge.gates.quality.signals import FrameSignals
 from sentinel_edge.gates.quality.travel import travel
+from sentinel_edge.gates.signals import FrameSignals
 
 RUNS = (1, 2, 3, 4, 6, 8)
 """Numbers of pieces for which tolerances are measured."""

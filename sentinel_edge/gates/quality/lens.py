@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.gates.quality.condition import BLOCKS, Conditions, Views, compare, resemblance
-from sentinel_edge.gates.quality.signals import (
+from sentinel_edge.gates.signals import (
     BANDS,
     BLOCK_COLUMNS,
     FINE_OF_NOISE,

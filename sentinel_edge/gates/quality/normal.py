@@ -25,7 +25,7 @@ from sentinel_edge.gates.quality.condition import (
 )
 from sentinel_edge.gates.quality.lens import KnownLens, Lens, look_through
 from sentinel_edge.gates.quality.neighbourhood import Neighbourhood, learn_neighbourhood
-from sentinel_edge.gates.quality.signals import DIRECTIONS, FrameSignals
+from sentinel_edge.gates.signals import DIRECTIONS, FrameSignals
 
 MAX_CONDITIONS = 48
 """Conditions kept of a baseline: about 5 kB each."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.gates.quality.condition import correlation, displacement, reliefs
-from sentinel_edge.gates.quality.signals import FrameSignals
+from sentinel_edge.gates.signals import FrameSignals
 
 TRAVELS = 0.1
 """A camera whose picture goes further than this share of its size is under way; shaking takes it less far."""

@@ -13,6 +13,7 @@ import numpy as np
 from sentinel_edge.causes import Cause
 from sentinel_edge.footage.window import Recorder, Window
 from sentinel_edge.gates.protocol import (
+    MAX_FURTHEST,
     MIN_FRAMES,
     TOLERATED,
     Episodes,
@@ -24,8 +25,6 @@ from sentinel_edge.gates.protocol import (
     Settings,
     Told,
 )
-from sentinel_edge.gates.quality.gate import MAX_FURTHEST
-from sentinel_edge.gates.quality.gate import NAME as PICTURE
 from sentinel_edge.gates.replay.normal import (
     LOOPED,
     MAX_PRINTS,
@@ -38,6 +37,7 @@ from sentinel_edge.gates.replay.normal import (
     compare_prints,
     learn_prints,
 )
+from sentinel_edge.gates.signals import PICTURE
 from sentinel_edge.storage.arrays import DamagedError, require
 from sentinel_edge.storage.documents import Number
 from sentinel_edge.verdict.verdict import CauseFound, GateResult, Status

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel_edge.gates.protocol import MIN_EPISODES
-from sentinel_edge.gates.quality.condition import STILL
-from sentinel_edge.gates.quality.signals import BANDS, BLOCK_COLUMNS, FrameSignals
+from sentinel_edge.gates.signals import BANDS, BLOCK_COLUMNS, STILL, FrameSignals
 
 PRINT = BANDS * BLOCK_COLUMNS
 """Blocks of a print."""

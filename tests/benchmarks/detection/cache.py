@@ -18,8 +18,8 @@ from sentinel_edge import gates
 from sentinel_edge.baseline.learning import recorders
 from sentinel_edge.footage.decoding import PREPROCESSING
 from sentinel_edge.footage.window import Window, read_window
+from sentinel_edge.gates import signals as quality
 from sentinel_edge.gates.protocol import Models
-from sentinel_edge.gates.quality import signals as quality
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.storage.files import write_atomically
 

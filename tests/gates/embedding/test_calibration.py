@@ -22,7 +22,7 @@ from sentinel_edge.gates.embedding.calibration import ALPHA, THRESHOLD, nearest_
 from sentinel_edge.gates.protocol import LONGEST_RATIO, Episodes
 from sentinel_edge.gates.quality.learning import learn_quality
 from sentinel_edge.gates.quality.normal import KnownQuality
-from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
+from sentinel_edge.gates.signals import FRAME_SIGNALS, FrameSignals
 from sentinel_edge.verdict.verdict import GateResult, Status
 from tests.material import windows
 from tests.material.simulation import Camera, some_signals

@@ -19,7 +19,7 @@ from sentinel_edge.gates.moments.normal import (
     spread,
 )
 from sentinel_edge.gates.protocol import Episodes
-from sentinel_edge.gates.quality.signals import FrameSignals
+from sentinel_edge.gates.signals import FrameSignals
 from sentinel_edge.sabotage.corruptions import Frame
 from sentinel_edge.storage.arrays import DamagedError
 from tests.material.simulation import PictureCamera, signals_of

@@ -22,7 +22,7 @@ from sentinel_edge.gates.quality.condition import (
     sum_up,
     whole,
 )
-from sentinel_edge.gates.quality.signals import BANDS, BLOCK_COLUMNS, FRAME_SIGNALS
+from sentinel_edge.gates.signals import BANDS, BLOCK_COLUMNS, FRAME_SIGNALS
 from tests.material.simulation import HEIGHT, WIDTH, Frame, PictureCamera, signals_of, textured_scene
 
 

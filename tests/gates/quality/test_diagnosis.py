@@ -14,7 +14,7 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.gates.quality.diagnosis import MOST_CAUSES, diagnose
 from sentinel_edge.gates.quality.learning import learn_quality
 from sentinel_edge.gates.quality.normal import Assessment, KnownQuality, assess
-from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals, measure
+from sentinel_edge.gates.signals import FRAME_SIGNALS, FrameSignals, measure
 from sentinel_edge.sabotage.corruptions import KINDS, Failure
 from sentinel_edge.verdict.verdict import CauseFound
 

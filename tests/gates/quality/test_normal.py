@@ -23,7 +23,7 @@ from sentinel_edge.gates.quality.normal import (
     KnownQuality,
     assess,
 )
-from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, FrameSignals
+from sentinel_edge.gates.signals import FRAME_SIGNALS, FrameSignals
 from sentinel_edge.sabotage.corruptions import Failure
 from tests.material.simulation import HEIGHT, WIDTH, Frame, PictureCamera, signals_of, some_signals, textured_scene
 

@@ -13,8 +13,8 @@ from sentinel_edge.causes import Cause
 from sentinel_edge.gates.quality.diagnosis import diagnose
 from sentinel_edge.gates.quality.learning import extend_quality, learn_quality
 from sentinel_edge.gates.quality.normal import KnownQuality, assess
-from sentinel_edge.gates.quality.signals import FrameSignals
 from sentinel_edge.gates.quality.travel import TRAVELS, travel
+from sentinel_edge.gates.signals import FrameSignals
 from sentinel_edge.sabotage.corruptions import Failure
 from tests.material.simulation import HEIGHT, WIDTH, Frame, signals_of, textured_scene
 

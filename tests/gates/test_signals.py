@@ -9,8 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sentinel_edge.footage.decoding import VideoReader
-from sentinel_edge.gates.quality.condition import STILL
-from sentinel_edge.gates.quality.signals import FRAME_SIGNALS, THUMBNAIL_COLUMNS, THUMBNAIL_ROWS, WHITE, measure
+from sentinel_edge.gates.signals import FRAME_SIGNALS, STILL, THUMBNAIL_COLUMNS, THUMBNAIL_ROWS, WHITE, measure
 from tests.conftest import INCOMING
 from tests.material.simulation import Frame, textured_scene
 

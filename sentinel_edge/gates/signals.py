@@ -53,6 +53,14 @@ FRAME_SIGNALS = np.dtype(
 | colour  | thumbnail, blue-green-red                                                                            |
 """
 
+PICTURE = "quality"
+"""The name under which a window holds them."""
+STILL = 0.03
+"""A frame that differs from the next by less than this many grey levels on average is a repeat: the noise of a sensor
+alone makes more."""
+DARK = 8.0
+"""Grey levels added before a logarithm, so that black is not infinitely far from nearly black."""
+
 FrameSignals = NDArray[np.void]
 """Records of `FRAME_SIGNALS`, (n,)."""
 
