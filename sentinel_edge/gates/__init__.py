@@ -17,9 +17,9 @@ from sentinel_edge.gates.replay.gate import ReplayGate
 
 __all__ = ["DRIFT", "GATES", "MAX_FURTHEST", "SETTINGS", "names", "numbers", "thinned"]
 
-GATES: tuple[Gate, ...] = (EmbeddingGate(), ReplayGate(), MomentsGate(), QualityGate(), PerformanceGate())
-"""In the order in which they are told, and in which their causes are: what is wrong with the stream before what is
-wrong with the picture, and that before what follows from it."""
+GATES: tuple[Gate, ...] = (EmbeddingGate(), QualityGate(), PerformanceGate(), MomentsGate(), ReplayGate())
+"""In the order in which they are told, and in which their causes are: what befell the whole window before what befell a
+part of it."""
 
 DRIFT = EmbeddingGate.name
 """The gate whose score is the published drift score."""

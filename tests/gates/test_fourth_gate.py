@@ -42,7 +42,7 @@ def test_it_lives_through_everything_a_gate_lives_through(four_gates: None, past
     baseline = se.build_baseline(past, interpolator="none")
     se.save_baseline(baseline, tmp_path / "camera.npz")
     loaded = se.load_baseline(tmp_path / "camera.npz")
-    assert list(loaded.normal) == ["embedding", "quality", "performance", NAME]
+    assert list(loaded.normal) == ["embedding", "quality", "performance", "moments", "replay", NAME]
     incoming = stretch(tmp_path / "incoming.avi", INCOMING, 0, 120)
 
     assert se.check(incoming, loaded).gates[NAME].status is se.Status.PASS
@@ -76,7 +76,7 @@ def test_it_is_decided_on_and_charted(four_gates: None, past: Path, tmp_path: Pa
         answer(options)
     summary = (tmp_path / "decision-1" / "summary.md").read_text()
     assert "brightness" in summary.split("Scores of the last 2 checks")[1]
-    assert summary.count("\n  line [") == 4, "three gates that judged, and the limit"
+    assert summary.count("\n  line [") == 6, "five gates that judged, and the limit"
 
 
 def test_a_file_with_a_gate_that_is_not_in_the_table_is_refused(past: Path, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_baseline_without_what_is_asked_for_says_so(four_gates: None, past: Pa
 
 def test_a_gate_that_came_later_does_not_keep_older_baselines_from_being_read(four_gates: None, tmp_path: Path) -> None:
     golden = assets.default_baseline()
-    assert list(se.load_baseline(golden).normal) == ["embedding", "quality", "performance"]
+    assert list(se.load_baseline(golden).normal) == ["embedding", "quality", "performance", "moments", "replay"]
     verdict = se.check(INCOMING, golden, output=tmp_path / "out")
     assert (verdict.status, verdict.gates[NAME].status) == (se.Status.PASS, se.Status.NOT_JUDGED)
     options = DecideOptions(

@@ -100,8 +100,9 @@ class MomentsNormal(Normal):
     def explain(self, window: Window, results: Mapping[str, GateResult]) -> Explanation:
         """See `Normal.explain`: what comes and goes with every frame is no world; of a part the others are asked."""
         own = results.get(NAME)
-        if own is None or own.status is not Status.FAIL:
-            return Explanation()
+        picture = results.get(PICTURE)
+        if own is None or own.status is not Status.FAIL or (picture and picture.status is Status.FAIL):
+            return Explanation()  # what befell the whole window befell its parts
         found: Stretch = own.detail
         if own.numbers["deviations"][TORN] > TOLERATED:
             torn = tuple(window.origins[place] for place in np.flatnonzero(found.torn_frames)[:MAX_FURTHEST])

