@@ -331,8 +331,8 @@ def test_the_gates_named_decide_whether_by_option_or_environment(
 
     assert decided("--gates=quality") == (3, ["quality"], True)
     assert decided("--gates", "quality, embedding,quality") == (3, ["embedding", "quality"], False)
-    assert decided() == (3, ["embedding", "quality", "performance"], False)
-    assert decided("--interpolator=none") == (3, ["embedding", "quality"], False)
+    assert decided() == (3, ["embedding", "quality", "performance", "moments", "replay"], False)
+    assert decided("--interpolator=none") == (3, ["embedding", "quality", "moments", "replay"], False)
     monkeypatch.setenv("SENTINEL_GATES", "quality")
     assert decided() == (3, ["quality"], True)
     assert decided("--gates=embedding")[1:] == (["embedding"], False)

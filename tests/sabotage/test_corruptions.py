@@ -348,7 +348,13 @@ def test_the_documented_table_is_what_the_code_uses() -> None:
 
 
 def test_every_cause_can_be_made_but_those_only_a_judge_can_name() -> None:
-    assert set(Cause) - set(KINDS) == {Cause.SCENE_CHANGE, Cause.PERFORMANCE, Cause.UNKNOWN}
+    assert set(Cause) - set(KINDS) == {
+        Cause.SCENE_CHANGE,
+        Cause.PERFORMANCE,
+        Cause.CORRUPTED,
+        Cause.REPLAYED,
+        Cause.UNKNOWN,
+    }
 
 
 @pytest.mark.parametrize("kind", ["smoke", "", "NOISE", Cause.SCENE_CHANGE, Cause.UNKNOWN, None, 3])

@@ -93,7 +93,7 @@ POINTERS: dict[str, Any] = {
 ENTRY: dict[str, Any] = {
     "check": "d" * 64, "at": "2026-11-24T04:23:00+00:00", "status": "FAIL", "action": "repair",
     "scores": {"embedding": 0.4, "quality": 4.5}, "causes": ["fog"], "baseline": "ab", "drift_score": 0.12,
-    "threshold": 0.3,
+    "threshold": 0.3, "camera": "", "silent": [],
 }  # fmt: skip
 STATE: dict[str, Any] = {
     "pair": {"champion": "a" * 64, "challenger": "b" * 64},

@@ -18,6 +18,7 @@ from sentinel_edge.footage.clips import find_clips
 from sentinel_edge.footage.decoding import VideoReader, read_image
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.footage.mask import Mask
+from sentinel_edge.footage.samples import SampleReader
 from sentinel_edge.monitor import CheckOptions, check
 from sentinel_edge.sabotage.corruptions import Frame
 from sentinel_edge.verdict.evidence_frames import LONGER_SIDE, EvidenceFrames, remove_evidence
@@ -161,7 +162,7 @@ def test_old_evidence_that_cannot_be_removed_is_an_error(
 def test_what_the_mask_hides_is_black(gate: Path, tmp_path: Path, campus: dict[str, Frame]) -> None:
     hidden = np.zeros((4, 4), np.bool_)
     hidden[:2, :2] = True
-    origin = f"{gate.name}@3.00s"
+    origin = next(iter(SampleReader(find_clips(gate), 5.0))).origin
     EvidenceFrames(find_clips(gate), 5.0, Mask(hidden), [origin]).write(tmp_path)
     (picture,) = (read_image(path) for path in shown(tmp_path))
     assert picture[:136, :184].max() < 8, "black, but for what JPEG makes of it"

@@ -239,12 +239,14 @@ def _detail(assessment: Assessment, known: KnownQuality) -> dict[Cause, float]:
     if lost > 0.0:
         # Where a scene has too little detail to lose, the grid of its own encoder shows that it was smoothed.
         lost = max(lost, _part(assessment, "blocks", -change["blocks"]))
+    encoded = _part(assessment, "blocks", grid)
     softer = -assessment.deviations["sharp"]
     if assessment.lens:
-        # Light, haze and an emptied place take fine and coarse alike; a lens or an encoder takes what is fine.
-        # Between infrared and daylight there is nothing to compare detail by.
-        lost = 0.0 if softer < CLEAR / 2 or abs(change["saturation"]) > ANOTHER_MODE else max(lost, softer)
-    found = {Cause.COMPRESSION: _part(assessment, "blocks", grid)}
+        # Light, haze and an emptied place take fine and coarse alike; a lens or an encoder takes what is fine. Between
+        # infrared and daylight there is nothing to compare detail by.
+        comparable = softer >= CLEAR / 2 and abs(change["saturation"]) <= ANOTHER_MODE
+        lost = max(lost, 0.0 if encoded > CLEAR else softer) if comparable else 0.0
+    found = {Cause.COMPRESSION: encoded}
     if not grows:
         # A lens takes most where there is most; an encoder takes what is faint and keeps what is strong.
         found[Cause.COMPRESSION] = max(lost, found[Cause.COMPRESSION])

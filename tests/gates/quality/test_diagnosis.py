@@ -122,9 +122,9 @@ def test_a_sound_picture_of_something_else_is_a_scene_change() -> None:
 
 
 def test_a_content_gate_alone_names_what_is_likely_of_the_picture() -> None:
-    found = assessed(damaged(Cause.COLOR_CAST, 1))
+    found = assessed(damaged(Cause.LOW_LIGHT, 1))
     assert found.score < 1
-    assert diagnose(found, baseline(), picture_failed=False)[0].kind is Cause.COLOR_CAST
+    assert diagnose(found, baseline(), picture_failed=False)[0].kind is Cause.LOW_LIGHT
 
 
 def test_a_failed_picture_that_nothing_explains_is_unknown_with_its_largest_deviation() -> None:

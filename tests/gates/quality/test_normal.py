@@ -125,7 +125,7 @@ CHANGES: dict[str, tuple[Callable[[], Callable[[Frame], Frame]], set[str]]] = {
     "noise": (failing(Cause.NOISE, 3), {"noise", "detail"}),
     "blur": (lambda: blurred, {"detail", SHARP}),
     "dark": (lambda: darkened, {"brightness", "contrast", "detail", "noise", "unlike"}),
-    "too bright": (lambda: tripled, {"clipped", "black", "contrast", "detail"}),
+    "too bright": (lambda: tripled, {"clipped", "black", "contrast", "covered", "detail"}),
     "covered": (failing(Cause.OCCLUSION, 3), {"covered", "unlike"}),
     "moved": (lambda: pushed, {"moved", "unlike", "covered"}),
     "compressed": (failing(Cause.COMPRESSION, 4), {"blocks", "detail", "noise"}),
