@@ -196,7 +196,7 @@ class VideoReader:
 
     def _open(self, source: capture.Source) -> None:
         self.source, self._file = source, source.file()
-        self._capture = self._file.opened()
+        self._capture = self._file.opened(by=self)
 
     def _size(self) -> tuple[int, int]:
         width, height = (self._capture.get(what) for what in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))

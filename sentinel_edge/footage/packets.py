@@ -53,7 +53,7 @@ class PacketReader:
             self.fps, self.stated_rate = reader.fps, reader.stated_rate
             self.size = reader.size
             self._file = reader.source.file()
-        self._capture = self._file.opened(packets=True)
+        self._capture = self._file.opened(by=self, packets=True)
         if not self._capture.isOpened():
             raise Unreadable("its packets cannot be read")
         codec = int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4]

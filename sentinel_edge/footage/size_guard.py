@@ -133,7 +133,7 @@ class SizeGuard:
     def _open(self) -> None:
         """Open the second reader, and take up the frame before this one, which tells whether times help."""
         self._file = self._source.file()
-        self._capture = self._file.opened(packets=True)
+        self._capture = self._file.opened(by=self, packets=True)
         self._place = self._shown - 3
         self._follow(self._last_ms)
 

@@ -10,6 +10,7 @@ import math
 import os
 import re
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,12 +86,21 @@ class VideoFile(io.BufferedIOBase):
         self._worked = 0.0
         self._since = math.inf  # not at work
 
-    def opened(self, *, packets: bool = False) -> cv2.VideoCapture:
-        """A decoder of this file, or a reader of its packets; whether it could be opened is for it to say."""
+    def opened(self, *, by: object = None, packets: bool = False) -> cv2.VideoCapture:
+        """A decoder of this file, or a reader of its packets; whether it could be opened is for it to say.
+
+        Args:
+            by: Whoever keeps it. When that is let go, or the program ends, the decoder is released: its threads may
+                wait for Python, which would wait for them if it took the decoder down itself.
+            packets: Whether packets are to be read.
+        """
         how = [cv2.CAP_PROP_FORMAT, -1] if packets else []
         with self.at_work():
             source: Any = self  # the stubs know no Python object here
-            return cv2.VideoCapture(source, cv2.CAP_FFMPEG, how)
+            capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, how)
+        if by is not None:
+            weakref.finalize(by, _release, capture, self)
+        return capture
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -147,3 +157,8 @@ class VideoFile(io.BufferedIOBase):
         """Close the file."""
         self._file.close()
         super().close()
+
+
+def _release(capture: cv2.VideoCapture, _: VideoFile) -> None:
+    """Release a decoder while the file that it reads is still there."""
+    capture.release()
