@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sentinel_edge.footage.clock import Ticker
 from sentinel_edge.footage.decoding import Unreadable, VideoReader
+from sentinel_edge.footage.lossless import SLOWEST
 from sentinel_edge.footage.packets import Packet, PacketReader, times_shown
 
 LOOK_AHEAD = 32
@@ -154,7 +155,7 @@ def write_run(path: Path, run: Run, source: PacketReader, rate: float) -> None:
     """
     path.touch()  # says why, where OpenCV only says that it failed
     raw = [cv2.VIDEOWRITER_PROP_RAW_VIDEO, 1]
-    writer = cv2.VideoWriter(str(path.absolute()), cv2.CAP_FFMPEG, source.codec, rate, source.size, raw)
+    writer = cv2.VideoWriter(str(path.absolute()), cv2.CAP_FFMPEG, source.codec, max(rate, SLOWEST), source.size, raw)
     if not writer.isOpened():
         raise Unreadable("its packets cannot be written to a file of their own")
     writer.set(cv2.VIDEOWRITER_PROP_DTS_DELAY, run.delay)

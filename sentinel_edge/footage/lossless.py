@@ -20,7 +20,9 @@ from sentinel_edge.footage.clock import Ticker
 _HEADER_BYTES, _FRAME_BYTES = 16_384, 64
 """What the container adds at most: once, and for each frame."""
 
-
+SLOWEST = 0.002
+"""Frames a second: of a thousandth and less, as a forged header has it, OpenCV's writer divides by zero and the process
+dies of it (SIGFPE)."""
 CLOCK_HZ = 200.0
 """Ticks a second of a video whose frames have times of their own; it passes for its rate, so a camera could have it."""
 
@@ -91,9 +93,8 @@ class LosslessVideo:
         # A container for frames we encode ourselves: OpenCV's own encoders round sizes down to even ones.
         raw = [cv2.VIDEOWRITER_PROP_RAW_VIDEO, 1]
         fourcc = cv2.VideoWriter.fourcc(*("png " if self.fps is None else "MPNG"))
-        writer = cv2.VideoWriter(
-            str(self.path.absolute()), cv2.CAP_FFMPEG, fourcc, self.fps or CLOCK_HZ, (width, height), raw
-        )
+        rate = max(self.fps or CLOCK_HZ, SLOWEST)
+        writer = cv2.VideoWriter(str(self.path.absolute()), cv2.CAP_FFMPEG, fourcc, rate, (width, height), raw)
         if not writer.isOpened():
             raise OSError(errno.EIO, "OpenCV cannot write this video", str(self.path))
         return writer

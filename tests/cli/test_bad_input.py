@@ -48,6 +48,7 @@ from tests.command import (
     strict_json,
 )
 from tests.conftest import INCOMING, PAST
+from tests.material.clips import write_clip
 from tests.material.onnx_bytes import FLOAT, TO_FLOAT, UINT8, field, node, tensor
 from tests.material.simulation import PictureCamera, some_signals
 from tests.material.windows import embedding, window
@@ -1089,3 +1090,15 @@ def test_an_interruption_while_the_libraries_load_is_no_traceback_either(
     _, err = process.communicate(timeout=20)
     assert process.returncode in (128 + number, -number)
     assert err == ""
+
+
+@pytest.mark.parametrize("command", [("sabotage", "--kind", "noise"), ("excerpt", "--megabytes", "0.05")], ids=" ".join)
+def test_a_rate_by_which_opencv_would_divide_by_zero_ends_no_process(tmp_path: Path, command: tuple[str, ...]) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (26, 72, 96, 3), np.uint8)
+    path = write_clip(tmp_path / "in" / "a.avi", list(pictures))
+    forged = bytearray(path.read_bytes())
+    header = forged.index(b"strh")
+    forged[header + 28 : header + 36] = struct.pack("<II", 65_537, 10)  # one frame in two hours
+    path.write_bytes(forged)
+    done = run_cli(*command, "--source", path.parent, "--output", tmp_path / "out")
+    assert done.returncode in (0, 1), done.stderr
