@@ -78,7 +78,7 @@ _GRID = 8
 FINE_OF_NOISE = 3.0
 """What a Laplacian makes of white noise of deviation 1: 3.6 on average; less, for what is taken for noise is texture
 too."""
-_SOME_FINE, _SOME_EDGES = 0.5, 4.0
+_SOME_FINE, _SOME_EDGES = 0.5, 2.0
 
 
 def measure(frame: NDArray[np.uint8], successor: NDArray[np.uint8] | None = None) -> np.void:

@@ -62,6 +62,7 @@ _IN_DOUBLINGS = {
     "blue": "blue to green",
     "saturation": "colourfulness",
     "detail": "fine detail",
+    "sharp": "sharpness",
 }
 _OTHERWISE = {
     "unlike": "what is seen changed by {:.0%}",

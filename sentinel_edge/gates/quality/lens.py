@@ -40,7 +40,7 @@ GONE = 0.3
 """Share of a block's lasting edges found again below which they are gone."""
 SMOOTH = 1.0
 """Doublings of fine detail by which a block has less than before where nothing sharp took the place of its edges."""
-SOFTER, FRESHER = 0.1, 0.004
+SOFTER, FRESHER = 0.15, 0.004
 """How much less sharpness, in doublings, and how many new edges, as a share of the picture, a person would just see."""
 NOISY = 0.7
 """Share of the fine detail that may be noise for a picture to tell how sharp it is."""
