@@ -25,6 +25,7 @@ from sentinel_edge.footage.samples import SampleReader
 from sentinel_edge.footage.window import Window, record, stack
 from sentinel_edge.gates.judge import judge
 from sentinel_edge.gates.protocol import Models
+from sentinel_edge.gates.quality import neighbourhood
 from sentinel_edge.networks.embedder import Embedder
 from sentinel_edge.sabotage.corruptions import KINDS, SEVEREST, Failure, strength
 from sentinel_edge.verdict.verdict import Status
@@ -154,8 +155,11 @@ def test_what_is_not_caught_is_tried_at_higher_severities_and_then_told_as_none(
             known,
             tolerances=np.full_like(known.tolerances, 1e6),
             summary_tolerances=np.full_like(known.summary_tolerances, 1e6),
+            lens=None,
         ),
     )
+    blind = replace(blind, normal={name: blind.normal[name] for name in (EMBEDDING, QUALITY)})
+    monkeypatch.setattr(neighbourhood, "ENOUGH", 10**6)
     monkeypatch.setattr(sensitivity, "ROUNDS", ((1,), (2,)))
     models = Models(embedder)
     assert measure_sensitivity(blind, episodes, clips, models) == {"blur": None}
