@@ -212,7 +212,7 @@ def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) ->
         source=told.source,
         created_at=told.created_at,
         episode_rule=told.episode,
-        sensitivity={_kind(kind): least for kind, least in told.sensitivity.items()},
+        sensitivity={_kind(kind): told.sensitivity[kind] for kind in header["sensitivity"]},  # in its order
         pictures=header.get("pictures") is True,
         camera=_camera(header),
         anchors=_anchors(header, arrays, episodes),
