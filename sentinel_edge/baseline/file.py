@@ -234,8 +234,8 @@ def _gates(header: Any) -> list[Gate]:
 
 
 def _anchored(header: Any) -> list[Gate]:
-    """The gates that keep anchors in a file."""
-    if not header.get("anchors"):
+    """The gates that keep anchors in a file; none did in older ones."""
+    if not header.get("anchors") or header["version"] < FORMAT_VERSION:
         return []
     named = header["anchors"]["gates"]
     return [gate for gate in _gates(header) if gate.name in named]
