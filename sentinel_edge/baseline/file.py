@@ -212,7 +212,7 @@ def _assemble(header: Any, arrays: dict[str, NDArray[Any]], fingerprint: str) ->
         source=told.source,
         created_at=told.created_at,
         episode_rule=told.episode,
-        sensitivity={_kind(kind): least for kind, least in told.sensitivity.items()},
+        sensitivity={_kind(kind): told.sensitivity[kind] for kind in header["sensitivity"]},  # in its order
         pictures=header.get("pictures") is True,
         camera=_camera(header),
         anchors=_anchors(header, arrays, episodes),
@@ -234,8 +234,8 @@ def _gates(header: Any) -> list[Gate]:
 
 
 def _anchored(header: Any) -> list[Gate]:
-    """The gates that keep anchors in a file."""
-    if not header.get("anchors"):
+    """The gates that keep anchors in a file; none did in older ones."""
+    if not header.get("anchors") or header["version"] < FORMAT_VERSION:
         return []
     named = header["anchors"]["gates"]
     return [gate for gate in _gates(header) if gate.name in named]

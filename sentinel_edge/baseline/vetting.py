@@ -1,7 +1,7 @@
 """What footage shows by the baseline that is to learn it: no fault is learned unless somebody says that it is none."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sentinel_edge.baseline.baseline import Baseline
 from sentinel_edge.baseline.episodes import Piece
@@ -51,7 +51,8 @@ def vet(baseline: Baseline, added: Sequence[Piece]) -> list[Finding]:
     windows = [(piece.name, piece.window) for piece in added]
     if len(added) > 1:
         windows.append((TOGETHER, join([piece.window for piece in added])))
-    return [Finding(name, window, judge(window, baseline)) for name, window in windows]
+    known = replace(baseline, normal={name: normal.for_learning() for name, normal in baseline.normal.items()})
+    return [Finding(name, window, judge(window, known)) for name, window in windows]
 
 
 def require_sound(findings: Sequence[Finding], accepted: Collection[Cause]) -> None:

@@ -189,6 +189,10 @@ class Normal(ABC):
             SentinelError: It would see little afterwards.
         """
 
+    def for_learning(self) -> Self:
+        """What footage that is to be learned is judged by: that it was learned before is no fault of it."""
+        return self
+
     @abstractmethod
     def pack(self) -> Packed:
         """What the file keeps; `Gate.unpack` makes the same of it."""

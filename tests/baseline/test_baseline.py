@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from sentinel_edge import gates
 from sentinel_edge.baseline.baseline import MAX_ANCHORS, MAX_EPISODES, Baseline
 from sentinel_edge.baseline.file import load_baseline, save_baseline
 from sentinel_edge.baseline.learning import build_baseline
@@ -25,16 +26,18 @@ from sentinel_edge.footage.decoding import VideoReader
 from sentinel_edge.footage.lossless import LosslessVideo
 from sentinel_edge.footage.mask import MAX_COLUMNS, MAX_ROWS, Mask
 from sentinel_edge.gates.embedding.calibration import SKETCH_POINTS
+from sentinel_edge.gates.moments.gate import MomentsGate
 from sentinel_edge.gates.protocol import Anchors, Models
 from sentinel_edge.gates.quality.anchors import ANCHOR_CONDITIONS
 from sentinel_edge.gates.quality.gate import QualityNormal
 from sentinel_edge.gates.quality.normal import MAX_CONDITIONS
+from sentinel_edge.gates.replay.gate import ReplayGate
 from sentinel_edge.gates.signals import FRAME_SIGNALS, FrameSignals
 from sentinel_edge.networks.embedder import Embedder
 from tests.conftest import PAST
 from tests.gates.embedding.test_calibration import baseline_of
 from tests.material.simulation import Camera
-from tests.material.windows import QUALITY, embedding, performance, quality, window, with_known
+from tests.material.windows import QUALITY, embedding, performance, quality, window, with_known, with_records
 
 
 def arrays_of(baseline: Baseline) -> list[NDArray[Any]]:
@@ -163,7 +166,7 @@ def renamed(records: NDArray[Any]) -> NDArray[Any]:
     [
         ({"header": {"version": 1}}, "version 1; expected"),
         ({"header": {"version": 6}}, "version 6; expected"),
-        ({"header": {"version": 4}}, "is of gates None"),
+        ({"header": {"version": 4, "gates": None}}, "is of gates None"),
         ({"header": {"version": 4, "gates": "embedding"}}, "is of gates 'embedding'; expected embedding"),
         ({"header": {"version": 4, "gates": ["quality", "performance"]}}, "is of gates ['quality', 'performance']"),
         ({"header": {"version": 4, "gates": ["embedding", "sound"]}}, "is of gates ['embedding', 'sound']; expected"),
@@ -275,15 +278,25 @@ def noisy_signals(rng: np.random.Generator, count: int) -> FrameSignals:
     for name in FRAME_SIGNALS.names or ():
         shape = signals[name].shape
         whole = signals[name].dtype == np.uint8
-        signals[name] = rng.integers(0, 256, shape) if whole else rng.uniform(0, 60, shape)
+        signals[name] = rng.integers(0, 256, shape) if whole else rng.uniform(0, 1 if name == "clipped" else 60, shape)
     return signals
 
 
 def test_a_full_sized_baseline_of_incompressible_footage_stays_under_two_megabytes(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     episodes = [rng.normal(size=(SKETCH_POINTS, 1280)).astype(np.float16) for _ in range(MAX_EPISODES)]
-    baseline = baseline_of(episodes, [noisy_signals(rng, SKETCH_POINTS) for _ in episodes])
+    signals = [noisy_signals(rng, SKETCH_POINTS) for _ in episodes]
+    baseline = baseline_of(episodes, signals)
     assert len(quality(baseline).conditions) == MAX_CONDITIONS
+    frames = [window(*one) for one in zip(episodes, signals, strict=True)]
+    spreads = {MomentsGate.name: np.full(SKETCH_POINTS, 9, np.float32)}
+    later = {
+        gate.name: learned
+        for gate in (MomentsGate(), ReplayGate())
+        if (learned := gate.learn([with_records(one, **spreads) for one in frames], baseline.episodes))
+    }
+    baseline = replace(baseline, normal={**baseline.normal, **later})
+    assert tuple(baseline.normal) == gates.names()
     anchor = baseline.normal[QUALITY].anchored()
     assert isinstance(anchor, QualityNormal)
     for _ in range(3):
@@ -353,5 +366,7 @@ def test_mostly_unreadable_footage_is_refused(tmp_path: Path, embedder: Embedder
     write_video(tmp_path / "1.avi", range(60))
     for number in range(2, 5):
         (tmp_path / f"{number}.avi").write_bytes(b"broken")
-    with pytest.raises(SentinelError, match=r"75% of .* cannot be read \(e.g. 4.avi: damaged.*expected at most 25%"):
+    with pytest.raises(
+        SentinelError, match=r"75% of .* cannot be read \(e.g. 4.avi: not a video.*expected at most 25%"
+    ):
         build_baseline(find_footage(tmp_path), Models(embedder), fps=5.0)

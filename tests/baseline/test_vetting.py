@@ -29,7 +29,7 @@ from sentinel_edge.verdict.verdict import Status
 from tests.command import complaint, strict_json
 from tests.conftest import INCOMING, PAST
 from tests.material.clips import write_clip
-from tests.material.windows import QUALITY, read
+from tests.material.windows import EMBEDDING, PERFORMANCE, QUALITY, quality, read
 
 FPS, DAY = 5.0, 12
 """Samples a second, and frames that stand for a day."""
@@ -99,7 +99,7 @@ def test_a_fault_is_refused_in_one_line_and_nothing_is_written(kept: Path, capfd
 
 @pytest.mark.parametrize("accepted", [["--accept", "fog,noise"], ["--accept=fog", "--accept=noise"]])
 def test_what_is_accepted_is_learned_is_told_and_becomes_an_anchor(
-    kept: Path, capfd: pytest.CaptureFixture[str], embedder: Embedder, accepted: list[str]
+    kept: Path, capfd: pytest.CaptureFixture[str], incoming: list[Frame], embedder: Embedder, accepted: list[str]
 ) -> None:
     assert cli.run([*ADD, "noisy", *accepted]) == 0
     captured = capfd.readouterr()
@@ -109,8 +109,8 @@ def test_what_is_accepted_is_learned_is_told_and_becomes_an_anchor(
     assert grown.anchors is not None
     assert len(grown.anchors.positions) == FOUNDING + 1
     assert grown.anchors.positions[-1] == 10, "the new episode"
-    shown = read(find_clips(kept / "noisy"), embedder, FPS)
-    assert judge(shown, grown).status is Status.PASS
+    tomorrow = clip(kept / "tomorrow.avi", incoming[DAY : 2 * DAY], Failure(Cause.NOISE, 3).on_clip())
+    assert judge(read(tomorrow.clips, embedder, FPS), grown).status is Status.PASS
 
 
 def test_sound_footage_is_added_without_a_word(kept: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -192,7 +192,8 @@ def test_what_crept_in_is_told_since_when(
     assert judged.status is Status.FAIL
     assert f"since {founded.created_at[:7]}, in steps of which each was learned" in judged.gates[QUALITY].reason
     assert "brightness fell by" in judged.gates[QUALITY].reason
-    assert judge(shown, taught).status is Status.PASS
+    tomorrow = clip(tmp_path / "c.avi", incoming[DAY : 2 * DAY], darker(0.45))
+    assert judge(read(tomorrow.clips, embedder, FPS), taught).status is Status.PASS
 
 
 @pytest.mark.slow
@@ -225,10 +226,12 @@ def test_anchors_are_never_given_up_nor_widened(
 def test_a_file_of_the_third_format_becomes_the_anchors(
     founded: Baseline, incoming: list[Frame], embedder: Embedder, tmp_path: Path
 ) -> None:
-    save_baseline(founded, tmp_path / "old.npz")
+    known = {name: normal for name, normal in founded.normal.items() if name in (EMBEDDING, QUALITY, PERFORMANCE)}
+    known[QUALITY] = QualityNormal(replace(quality(founded), lens=None))
+    save_baseline(replace(founded, normal=known), tmp_path / "named.npz")
+    rewrite(tmp_path / "named.npz", tmp_path / "old.npz", version=3)
     old = load_baseline(tmp_path / "old.npz")
-    assert header(tmp_path / "old.npz")["version"] == 3
-    assert old.anchors is None
+    assert (list(old.normal), old.anchors) == (list(known), None)
     grown, _ = extend_baseline(old, clip(tmp_path / "a.avi", incoming[:DAY]), Models(embedder))
     assert grown.anchors is not None
     assert grown.anchors.since == founded.created_at
@@ -272,7 +275,9 @@ def rewrite(source: Path, target: Path, **entries: object) -> None:
 # Cameras.
 
 
-def test_a_camera_keeps_its_name_and_no_other_is_added_to_it(kept: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_camera_keeps_its_name_and_no_other_is_added_to_it(
+    kept: Path, capfd: pytest.CaptureFixture[str], incoming: list[Frame]
+) -> None:
     assert cli.run([*ADD, "sound", "--camera", "north gate"]) == 0
     assert strict_json(capfd.readouterr().out)["camera"] == "north gate"
     assert cli.run([*ADD, "sound"]) == 0
@@ -280,7 +285,8 @@ def test_a_camera_keeps_its_name_and_no_other_is_added_to_it(kept: Path, capfd: 
     capfd.readouterr()
     assert cli.run([*ADD, "sound", "--camera", "south"]) == 1
     assert "the baseline is of camera 'north gate', the footage of 'south'" in complaint(capfd.readouterr().err)
-    assert cli.run(["check", "sound", "--baseline", "b.npz", "--output", "out"]) == 0
+    clip(kept / "tomorrow" / "day.avi", incoming[DAY : 2 * DAY])
+    assert cli.run(["check", "tomorrow", "--baseline", "b.npz", "--output", "out"]) == 0
     assert strict_json((kept / "out" / "verdict.json").read_bytes())["baseline"]["camera"] == "north gate"
     assert as_text(describe(load_baseline(kept / "b.npz"))).startswith("camera        north gate")
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from sentinel_edge.gates.quality.learning import most_diverse
-from sentinel_edge.gates.quality.normal import Assessment, KnownQuality, cut
+from sentinel_edge.gates.quality.normal import SHARP, Assessment, KnownQuality, cut
 from sentinel_edge.gates.signals import FrameSignals
 
 FOUNDING_CONDITIONS, ANCHOR_CONDITIONS = 24, 32
@@ -62,7 +62,7 @@ _IN_DOUBLINGS = {
     "blue": "blue to green",
     "saturation": "colourfulness",
     "detail": "fine detail",
-    "sharp": "sharpness",
+    SHARP: "sharpness",
 }
 _OTHERWISE = {
     "unlike": "what is seen changed by {:.0%}",

@@ -286,6 +286,8 @@ class QualityGate(Gate):
         header = packed.header
         piece_samples = require_number("piece_samples", header["piece_samples"], 1, 1e12)
         way = require_number("travel", header.get("travel", 0.0), 0, 10)
+        if not isinstance(header["outliers"], list):
+            raise DamagedError(f"holds outliers {repr(header['outliers'])[:40]}; expected a list of positions")
         outliers = tuple(
             int(require_number("outliers", position, 0, len(episodes) - 1)) for position in header["outliers"]
         )

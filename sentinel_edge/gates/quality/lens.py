@@ -210,13 +210,18 @@ def _like(view: Views, views: Views) -> NDArray[np.intp]:
 
 
 def _sharper(view: Views, one: np.void, views: Views, conditions: Conditions) -> float:
-    """Doublings by which a condition is sharper than those most like it: the median block of the detailed half."""
+    """Doublings by which a condition is sharper than those most like it: the median block of the detailed half.
+
+    One that is as sharp as the one most like it is not soft: a new normal, once learned, is a single one of its kind.
+    """
     like = conditions[_like(view, views)]
     if float(np.median(_noise_share(like))) > NOISY:
         return 0.0  # what is fine in them is noise
-    change = one["sharp"].astype(np.float64) - np.median(like["sharp"].astype(np.float64), axis=0)
+    sharp, known = one["sharp"].astype(np.float64), like["sharp"].astype(np.float64)
     detail = np.median(like["fine"].astype(np.float64), axis=0)
-    return float(np.median(change[detail >= np.median(detail)]))
+    detailed = detail >= np.median(detail)
+    of_all, of_nearest = (float(np.median((sharp - of)[detailed])) for of in (np.median(known, axis=0), known[0]))
+    return max(of_all, min(of_nearest, 0.0))
 
 
 def _noise_share(conditions: Conditions) -> NDArray[np.float64]:

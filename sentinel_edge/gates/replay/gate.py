@@ -5,7 +5,7 @@ every judge of likeness. It reads what the gate `quality` recorded of each frame
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -105,6 +105,10 @@ class ReplayNormal(Normal):
     def grown(self, kept: Sequence[int], added: Sequence[Window], before: Episodes, after: Episodes) -> Self:  # noqa: ARG002
         """See `Normal.grown` and `KnownPrints.then`."""
         return type(self)(self.known.only(kept).then(learn_prints([window.records[PICTURE] for window in added])))
+
+    def for_learning(self) -> Self:
+        """See `Normal.for_learning`: the baseline's own footage may come again, what repeats itself may not."""
+        return type(self)(replace(self.known, near=0.0))
 
     def describe(self, episodes: Episodes) -> Told:  # noqa: ARG002
         """See `Normal.describe`."""

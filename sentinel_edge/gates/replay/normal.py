@@ -76,10 +76,12 @@ class KnownPrints:
         )
 
     def then(self, later: "KnownPrints") -> "KnownPrints":
-        """These episodes and later ones."""
+        """These episodes and later ones; a frame that is known already must not make all frames alike."""
         known, new = len(self.frames), len(later.frames)
+        fresh = ~self.again(later.prints).any(axis=1)
         prints, owners = _thinned(
-            np.concatenate([self.prints, later.prints]), np.concatenate([self.owners, later.owners + known])
+            np.concatenate([self.prints, later.prints[fresh]]),
+            np.concatenate([self.owners, later.owners[fresh] + known]),
         )
         return KnownPrints(
             prints,
@@ -89,6 +91,11 @@ class KnownPrints:
             _near(prints, owners, known + new),
             min(self.near_itself, later.near_itself),
         )
+
+    def again(self, prints: Prints) -> NDArray[np.bool_]:
+        """Which frames, (n, `PRINT`), are which of the known ones, (n, k); nothing is told by an empty picture."""
+        telling = prints.std(axis=1) >= EMPTY
+        return np.asarray((_distances(prints, self.prints) < AS_NEAR * self.near) & telling[:, None])
 
     def normal_repeats(self, frames: int) -> float:
         """How many of so many frames may be the same as the next, going by all episodes but the one with most."""
@@ -141,9 +148,8 @@ def learn_prints(episodes: Sequence[FrameSignals]) -> KnownPrints:
 def compare_prints(signals: FrameSignals, known: KnownPrints) -> Sameness:
     """Hold a window's frames, (n,), in order of time, against the baseline's and each other."""
     prints, repeats = prints_of(signals), _repeats(signals)
-    to_known = _distances(prints, known.prints)
     telling = prints.std(axis=1) >= EMPTY
-    found = (to_known < AS_NEAR * known.near) & telling[:, None]
+    found = known.again(prints)
     again = found.any(axis=1)
     owners = np.unique(known.owners)
     prints_of_each = np.array([(known.owners == owner).sum() for owner in owners])
