@@ -44,7 +44,7 @@ def darker(frame: Frame) -> Frame:
     return np.asarray(frame * 0.45, np.uint8)
 
 
-DARKER = (Cause.LOW_LIGHT, Cause.COLOR_CAST, Cause.BLUR)
+DARKER = (Cause.LOW_LIGHT, Cause.COLOR_CAST)
 """What it may be taken for, until somebody accepts it."""
 
 
@@ -406,9 +406,7 @@ def test_killed_in_the_middle_the_old_file_is_as_it_was(here: Path) -> None:
 def test_what_would_blind_a_baseline_is_refused(
     past: list[Frame], whole: Baseline, embedder: Embedder, tmp_path: Path
 ) -> None:
-    """Half an episode of quite another scene, without its like and much shorter: known, it would cost all sight,
-    whatever somebody accepted.
-    """
+    """Half an episode of quite another scene: known, it would cost all sight, whatever somebody accepted."""
     other = [np.roll(frame[::-1], 40, axis=1)[:, ::-1].copy() for frame in past[:10]]
     with pytest.raises(SentinelError, match=r"the baseline would see little afterwards.*; expected whole episodes"):
         extend_baseline(whole, footage(tmp_path / "other.avi", other), Models(embedder), accept=tuple(Cause))

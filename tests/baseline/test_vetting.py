@@ -97,19 +97,32 @@ def test_a_fault_is_refused_in_one_line_and_nothing_is_written(kept: Path, capfd
     assert sorted(path.name for path in kept.iterdir()) == ["b.npz", "noisy", "sound"]
 
 
-@pytest.mark.parametrize("accepted", [["--accept", "fog,noise"], ["--accept=fog", "--accept=noise"]])
+@pytest.mark.parametrize(
+    ("failure", "accepted"),
+    [
+        (Failure(Cause.NOISE, 3), ["--accept", "fog,noise"]),
+        (Failure(Cause.BLUR, 3), ["--accept=fog", "--accept=blur"]),
+    ],
+)
 def test_what_is_accepted_is_learned_is_told_and_becomes_an_anchor(
-    kept: Path, capfd: pytest.CaptureFixture[str], incoming: list[Frame], embedder: Embedder, accepted: list[str]
+    kept: Path,
+    capfd: pytest.CaptureFixture[str],
+    incoming: list[Frame],
+    embedder: Embedder,
+    *,
+    failure: Failure,
+    accepted: list[str],
 ) -> None:
-    assert cli.run([*ADD, "noisy", *accepted]) == 0
+    clip(kept / "faulty" / "day.avi", incoming[:DAY], failure.on_clip())
+    assert cli.run([*ADD, "faulty", *accepted]) == 0
     captured = capfd.readouterr()
-    assert strict_json(captured.out)["found"] == {"day.avi": {"status": "FAIL", "causes": ["noise"]}}
-    assert "found in day.avi: FAIL (noise: " in captured.err
+    assert strict_json(captured.out)["found"] == {"day.avi": {"status": "FAIL", "causes": [failure.kind]}}
+    assert f"found in day.avi: FAIL ({failure.kind}: " in captured.err
     grown = load_baseline(kept / "b.npz")
     assert grown.anchors is not None
     assert len(grown.anchors.positions) == FOUNDING + 1
     assert grown.anchors.positions[-1] == 10, "the new episode"
-    tomorrow = clip(kept / "tomorrow.avi", incoming[DAY : 2 * DAY], Failure(Cause.NOISE, 3).on_clip())
+    tomorrow = clip(kept / "tomorrow.avi", incoming[DAY : 2 * DAY], failure.on_clip())
     assert judge(read(tomorrow.clips, embedder, FPS), grown).status is Status.PASS
 
 

@@ -117,3 +117,16 @@ def test_what_is_added_is_known_again_and_what_is_given_up_is_not() -> None:
     grown = known().then(learn_prints([signals_of(added)]))
     assert REPLAYED in failed(added, grown)
     assert failed(past()[1], grown.only([0, 2, 3, 4, 5, 6])) == set()
+
+
+def test_what_is_learned_twice_is_known_no_less() -> None:
+    twice = known().then(learn_prints([signals_of(frames) for frames in past()[:3]]))
+    assert twice.near >= known().near
+    for frames in past():
+        assert REPLAYED in failed(frames, twice)
+
+
+def test_what_is_to_be_learned_may_be_known_but_may_not_repeat_itself() -> None:
+    known_again = ReplayNormal(known()).for_learning().known
+    assert failed(past()[2], known_again) == set()
+    assert LOOPED in failed([*past()[2][:12], *past()[2][:12]], known_again)
