@@ -15,7 +15,7 @@ from sentinel_edge.gates.protocol import MAX_FURTHEST, Gate, Settings
 from sentinel_edge.gates.quality.gate import QualityGate
 from sentinel_edge.gates.replay.gate import ReplayGate
 
-__all__ = ["DRIFT", "GATES", "MAX_FURTHEST", "SETTINGS", "names", "numbers", "thinned"]
+__all__ = ["DRIFT", "GATES", "MAX_FURTHEST", "NEWNESS", "SETTINGS", "names", "numbers", "thinned"]
 
 GATES: tuple[Gate, ...] = (EmbeddingGate(), QualityGate(), PerformanceGate(), MomentsGate(), ReplayGate())
 """In the order in which they are told, and in which their causes are: what befell the whole window before what befell a
@@ -23,6 +23,9 @@ part of it."""
 
 DRIFT = EmbeddingGate.name
 """The gate whose score is the published drift score."""
+
+NEWNESS = ReplayGate.name
+"""The gate that asks whether footage was seen before: not to be asked about what was just learned."""
 
 SETTINGS: Settings = {"threshold": THRESHOLD, "alpha": ALPHA}
 """What may be set of a gate, and what it is where nothing is said; both are of `DRIFT`."""
