@@ -52,7 +52,7 @@ def from_first_picture(path: Path) -> Iterator[Source]:
     codec = codec_of(capture)
     try:
         for _ in range(MOST_LEADING):
-            good, content = capture.retrieve() if capture.grab() else (False, None)
+            good, content = capture.retrieve() if file.step(capture) else (False, None)
             if not good or content is None:
                 return
             packet = np.asarray(content, np.uint8).tobytes()

@@ -80,7 +80,7 @@ class PacketReader:
         return self._watch.reason(self.index / self.fps)
 
     def __iter__(self) -> Iterator[Packet]:
-        while self._capture.grab():
+        while self._file.step(self._capture):
             good, content = self._capture.retrieve()
             if not good or content is None:
                 return

@@ -10,6 +10,7 @@ tells beside the packets, or a codec that `picture_size` does not read, goes unn
 """
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -82,7 +83,7 @@ class SizeGuard:
         self._passing = "" if codec.lower() == "vp90" else "PB"
         self._reading = codec.lower() in CODECS
         self._capture: cv2.VideoCapture | None = None
-        self._file: object = None  # which it reads
+        self._file: Any = None  # which it reads
         self._read = 0  # packets before any change
         self._left = 1  # from the change on, once counted
         self._shown = 0
@@ -126,7 +127,7 @@ class SizeGuard:
         """Share of the video's packets that follow from the change on; 0 where there is none. Reads to its end."""
         if not self.watch.now or not self._capture:
             return 0.0
-        while self._capture.grab():
+        while self._file.step(self._capture):
             self._left += 1
         return self._left / (self._left + self._read)
 
@@ -152,7 +153,7 @@ class SizeGuard:
         """Read one more packet if it is no further ahead than that; False there, at a change, and at the end."""
         if not self._reading or not self._capture or self._read > self._place + ahead:
             return False
-        good, content = self._capture.retrieve() if self._capture.grab() else (False, None)
+        good, content = self._capture.retrieve() if self._file.step(self._capture) else (False, None)
         if not good or content is None:
             self.close()
             return False

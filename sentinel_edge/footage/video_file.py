@@ -9,11 +9,14 @@ import io
 import math
 import os
 import re
+import signal
+import threading
 import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import cv2
@@ -23,6 +26,7 @@ from sentinel_edge.errors import SentinelError
 PATIENCE_S, BYTES_A_SECOND = 600.0, 10_000
 """How long a decoder may work on a file: ten minutes, and a second for every 10 kB. Hardly a camera records less in a
 second of its own, so footage that takes longer could not be judged as fast as it comes."""
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 HEAD_BYTES = 2**16
 """Where a stream without a container must have begun."""
 _BOXES = (b"ftyp", b"moov", b"mdat", b"moof", b"styp", b"free", b"skip", b"wide", b"pnot", b"uuid", b"sidx")
@@ -85,6 +89,7 @@ class VideoFile(io.BufferedIOBase):
         self._name = path.name
         self._worked = 0.0
         self._since = math.inf  # not at work
+        self._interruption: int | None = None
 
     def opened(self, *, by: object = None, packets: bool = False) -> cv2.VideoCapture:
         """A decoder of this file, or a reader of its packets; whether it could be opened is for it to say.
@@ -104,13 +109,35 @@ class VideoFile(io.BufferedIOBase):
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """The decoder works meanwhile, and its time runs."""
+        """The decoder works meanwhile, and its time runs.
+
+        An interruption waits until it has ended: raised in what the decoder calls, it would be lost or end the process.
+        """
+        handlers: dict[int, Any] = {}
         self._since = time.monotonic()
         try:
+            if threading.current_thread() is threading.main_thread():
+                handlers = {number: signal.getsignal(number) for number in _INTERRUPTIONS}
+                handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+                for number in handlers:
+                    signal.signal(number, self._put_off)
             yield
         finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
             self._worked += time.monotonic() - self._since
             self._since = math.inf
+            if self._interruption is not None:
+                number, self._interruption = self._interruption, None
+                signal.raise_signal(number)
+
+    def step(self, decoder: cv2.VideoCapture) -> bool:
+        """Let a decoder of this file take its next frame or packet; whether there was one."""
+        with self.at_work():
+            return decoder.grab()
+
+    def _put_off(self, number: int, _frame: FrameType | None) -> None:
+        self._interruption = number
 
     def require_patience(self) -> None:
         """Refuse to go on with a file that was worked on for too long.
@@ -135,11 +162,11 @@ class VideoFile(io.BufferedIOBase):
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Some bytes; none at the end, and none once patience is over."""
+        """Some bytes; none at the end, and none once patience is over or an interruption waits."""
         late = self._worked + time.monotonic() - self._since > self._patience
         try:
             left = self._start + self._size - self._file.tell()
-            if late or left <= 0 or self.problem:
+            if late or left <= 0 or self.problem or self._interruption is not None:
                 return b""
             return self._file.read(left if size is None or size < 0 else min(size, left)) or b""
         except OSError:

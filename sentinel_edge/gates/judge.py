@@ -8,12 +8,12 @@ with the reason, never a guess. A gate that has nothing to judge by on sound foo
 so; alone, that is ERROR.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sentinel_edge.causes import REMEDIES, Cause, Remedy
 from sentinel_edge.footage.window import Window
-from sentinel_edge.gates.protocol import TOLERATED, Known, Normal, Settings
+from sentinel_edge.gates.protocol import TOLERATED, Explanation, Known, Normal, Settings
 from sentinel_edge.verdict.verdict import CauseFound, GateResult, Status
 
 DRIFTED_FRAMES = 5
@@ -69,7 +69,7 @@ def judge(
     if status is not Status.FAIL:
         return Judgement(status, results)
     told = [one.explain(window, results) for one in normal.values()]
-    causes = tuple(cause for one in told for cause in one.causes)
+    causes = _named(told)
     parts = [one.part for one in told if one.part is not None]
     if not causes and parts:
         causes = _causes_of_part(window.take(parts[0]), baseline, normal, settings or {})
@@ -99,7 +99,15 @@ def _causes_of_part(
 ) -> tuple[CauseFound, ...]:
     """What befell a part of a window that is sound as a whole: what all gates say of it as a window of its own."""
     results = {name: _result(name, part, baseline, settings) for name in normal}
-    return tuple(cause for one in normal.values() for cause in one.explain(part, results).causes)
+    return _named([one.explain(part, results) for one in normal.values()])
+
+
+def _named(told: Iterable[Explanation]) -> tuple[CauseFound, ...]:
+    """The causes that gates name, each once: by the gate that names it first."""
+    causes: dict[Cause, CauseFound] = {}
+    for cause in (cause for one in told for cause in one.causes):
+        causes.setdefault(cause.kind, cause)
+    return tuple(causes.values())
 
 
 def _result(name: str, window: Window, baseline: Known, settings: Settings) -> GateResult:

@@ -216,9 +216,9 @@ def test_a_video_whose_index_was_cut_off_is_refused(tmp_path: Path, output: Path
 
 
 def test_fewer_frames_than_the_baseline_can_judge_by_are_refused(footage: Path, output: Path) -> None:
-    for path in sorted(footage.iterdir())[9:]:
+    for path in sorted(footage.iterdir())[7:]:
         path.unlink()
-    assert "too few frames: 9 readable, the baseline can judge 10 to" in refuse(footage, output)
+    assert "too few frames: 7 readable, the baseline can judge 8 to" in refuse(footage, output)
 
 
 # Pictures of unusual size and depth.
@@ -610,7 +610,7 @@ def test_a_baseline_that_loads_can_be_judged_by(
         return
     shown = window(embedding(baseline).sketches[0, :16], some_signals()[:16], origins=("frame",) * 16)
     found = window_judge(shown, baseline)
-    assert list(found.gates) == ["embedding", "quality", "performance"]
+    assert list(found.gates) == ["embedding", "quality", "performance", "moments", "replay"]
     for gate in found.gates.values():
         assert_one_line(gate.reason)
         assert gate.score is None or 0 <= gate.score < np.inf
@@ -773,6 +773,9 @@ def test_odd_footage_makes_a_baseline_by_which_it_is_normal_and_another_scene_is
     if "for ever" in kind or "same" in kind:
         # Of pictures that never change the embedding gate is sure; see test_health for repeats.
         assert known["embedding"] is Status.PASS
+    # What a baseline was built from is a replay by definition, where its pictures can be told from each other.
+    replayed = known.pop("replay") is Status.FAIL
+    assert replayed == (kind in ("the same pictures four times", "episodes of 8 to 160 pictures"))
     assert Status.FAIL not in known.values() or "for ever" in kind
     white = write_clips(tmp_path / "white", {"a": grey(255, 24)})
     other = judge(white, tmp_path / "other", baseline=path, model=model)

@@ -1,5 +1,6 @@
 """A decoder sees videos only, no more of a file than it had, and only for so long."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -112,6 +113,30 @@ def test_a_place_before_the_file_is_refused_quietly() -> None:
     assert file.seek(-4, 2) == INCOMING.stat().st_size - 4
     assert len(file.read(100)) == 4
     assert file.read(100) == b""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("place", [1, 20, 60], ids=["opening", "decoding", "later"])
+@pytest.mark.parametrize("reader", ["decoding.VideoReader", "packets.PacketReader"])
+def test_an_interruption_that_comes_as_the_decoder_reads_is_raised_once_it_has_ended(
+    number: signal.Signals, place: int, reader: str
+) -> None:
+    module, name = reader.split(".")
+    program = (
+        "import signal; from pathlib import Path; from sentinel_edge.footage.video_file import VideoFile\n"
+        f"from sentinel_edge.footage.{module} import {name}\n"
+        f"signal.signal({number}, signal.default_int_handler)\n"
+        "read, reads = VideoFile.read, []\n"
+        "def interrupted(self, size=-1):\n"
+        "    reads.append(size)\n"
+        f"    if len(reads) == {place}: signal.raise_signal({number})\n"
+        "    return read(self, size)\n"
+        "VideoFile.read = interrupted\n"
+        f"try:\n    list({name}(Path({str(PAST)!r})))\n"
+        "except KeyboardInterrupt: print('raised', signal.getsignal(signal.SIGINT) is signal.default_int_handler)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "raised True\n", "")
 
 
 def test_readers_that_are_let_go_unclosed_do_no_harm() -> None:

@@ -123,6 +123,12 @@ def later(seed: int = 0) -> Site:
     return site
 
 
+def test_a_cause_that_two_gates_name_is_told_once() -> None:
+    both = {QUALITY: Anchor(Cause.FROZEN, Cause.FOG), EMBEDDING: Anchor(Cause.SCENE_CHANGE, Cause.FROZEN)}
+    found = judge(later().window(), replace(known(), normal=both))
+    assert [cause.kind for cause in found.causes] == [Cause.FROZEN, Cause.FOG, Cause.SCENE_CHANGE]
+
+
 NORMAL, STRANGE, DIM, BOTH = "normal", "strange", "dim", "both"
 WINDOWS = {NORMAL: {}, STRANGE: {"shift": 2.0}, DIM: {"dim": 4}, BOTH: {"shift": 2.0, "dim": 4}}
 
