@@ -197,7 +197,7 @@ class _Held:
             frames, fps = self._video()
             return _HeldVideo(frames, fps, corrupt, in_time=damage.in_time)
 
-        def open_image(path: Path) -> Frame:
+        def open_image(path: Path, **_: int) -> Frame:
             if path not in self._pictures:
                 self._pictures[path] = scaled(read_image(path))
             return corrupt(self._pictures[path])

@@ -36,7 +36,7 @@ def damaged_camera(stretch: Stretch, damage: Damage) -> Iterator[None]:
     def open_video(path: Path) -> "CutVideo":
         return CutVideo(path, stretch, corrupt, in_time=damage.in_time)
 
-    def open_image(path: Path) -> Frame:
+    def open_image(path: Path, **_: int) -> Frame:
         return corrupt(scaled(read_image(path)))
 
     with mock.patch.object(samples, "VideoReader", open_video), mock.patch.object(samples, "read_image", open_image):
