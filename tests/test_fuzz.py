@@ -1,6 +1,7 @@
 """The fuzzer finds what it is for: each kind of fault, planted, is counted; and what it found stays mended."""
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from random import Random
 import pytest
 
 from sentinel_edge.cli import run as cli
-from tests.fuzz import forks
+from tests.fuzz import forks, oracle
 from tests.fuzz.cases import KINDS, Case
 from tests.fuzz.corpus import Corpus, make_corpus
 from tests.fuzz.oracle import faults
@@ -68,6 +69,14 @@ def litter(folder: Path) -> int:
     put(folder, "FAIL")
     (folder / "out" / ".status.x7.tmp").write_text("")
     return 3
+
+
+@pytest.fixture(autouse=True)
+def _beside_what_this_process_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork begins with the memory of its parent, here of whatever tests ran before."""
+    limit = max(forks.MEMORY, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + 2**26)
+    for module in (forks, oracle):
+        monkeypatch.setattr(module, "MEMORY", limit)
 
 
 PLANTED: list[tuple[Callable[[Path], int], set[str]]] = [
