@@ -151,7 +151,9 @@ def extend_lens(known: KnownLens, episodes: Sequence[FrameSignals]) -> KnownLens
     return replace(known, edges=_packed((unpacked(known.edges) * known.episodes + added) / count), episodes=count)
 
 
-def look_through(signals: FrameSignals, pieces: Conditions, known: KnownLens, conditions: Conditions) -> Lens:
+def look_through(
+    signals: FrameSignals, pieces: Conditions, known: KnownLens, conditions: Conditions, views: Views
+) -> Lens:
     """What a window tells of the lens.
 
     Args:
@@ -159,10 +161,11 @@ def look_through(signals: FrameSignals, pieces: Conditions, known: KnownLens, co
         pieces: (p,) the conditions of its pieces, p >= 1.
         known: What the baseline knows.
         conditions: (s,) the baseline's conditions.
+        views: The same, made ready for comparison.
     """
     edges = lasting_edges(signals)
     kept, blocks, lengths = _found_again(edges, unpacked(known.edges))
-    views, found, detail = Views.of(conditions), [], []
+    found, detail = [], []
     for number in range(len(pieces)):
         piece = pieces[number : number + 1]
         view = Views.of(piece)

@@ -182,7 +182,7 @@ def assess(signals: FrameSignals, samples: int, known: KnownQuality) -> Assessme
     still, normal = still_run(signals) / max(1, len(signals)), known.conditions
     unusual = still - max(2.0 * float(normal["still_run"].max()) / max(1, samples), float(normal["still_share"].max()))
     frozen_share = unusual if unusual * len(signals) >= FROZEN_FRAMES else 0.0
-    lens = look_through(signals, conditions, known.lens, known.conditions) if known.lens else None
+    lens = look_through(signals, conditions, known.lens, known.conditions, known.views) if known.lens else None
     names = (*WHOLE, *SUMMARIES, SHARP, FROZEN)
     found = np.concatenate([measures[: len(WHOLE)], summaries, [lens.sharper if lens else 0.0, frozen_share]])
     softer = known.lens.softer if known.lens else 1.0
