@@ -127,7 +127,7 @@ def answer(options: DecideOptions, now: datetime | None = None) -> Outcome:
         files[REPAIR] = repair_call(verdict, decision, options.run_url)
     with saving(f"to {options.output}", _ROOM):
         for name, text in files.items():
-            write_atomically(options.output / name, text.encode())
+            write_atomically(options.output / name, text.encode(errors="backslashreplace"))
     return found
 
 

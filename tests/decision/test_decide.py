@@ -351,6 +351,14 @@ def test_a_full_disk_leaves_the_old_history(tmp_path: Path) -> None:
 # Cameras.
 
 
+@pytest.mark.parametrize("text", ["\udc80", "javascript:alert(1)", "https://a.b/c) [d](e", "https://a.b/ c", "run 7"])
+def test_an_address_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    done = command(tmp_path, 3, "--run-url", text)
+    assert done.returncode == 2
+    assert "expected an address" in done.stderr
+    assert not (tmp_path / "out" / "decision.json").exists()
+
+
 def of_camera(folder: Path, name: str, day: float, cause: Cause = Cause.FOG) -> Outcome:
     """Decide on a FAIL of a camera; all share a history."""
     verdict = made(Status.FAIL, (cause,), names=(f"day {day}.jpg",))

@@ -1,17 +1,27 @@
 """The command `decide`."""
 
+import re
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from sentinel_edge.causes import Cause
 from sentinel_edge.cli.command import Command
-from sentinel_edge.cli.option import option, path, plain, refused, whole, word
+from sentinel_edge.cli.option import option, path, refused, whole, word
 from sentinel_edge.cli.terminal import complain, tell_facts
 from sentinel_edge.decision.decide import DecideOptions, answer
 from sentinel_edge.decision.decision import Guards, Policy
 from sentinel_edge.decision.history import Action
 from sentinel_edge.errors import UsageError
+
+_ADDRESS = re.compile(r"https?://[\w.~:/?#@!$&'*+,;=%-]+", re.ASCII)
+
+
+def address(name: str, text: str) -> str:
+    """An address that goes into Markdown, or nothing."""
+    if text and not _ADDRESS.fullmatch(text):
+        raise refused(name, text, "an address, as https://github.com/acme/camera/actions/runs/7")
+    return text
 
 
 def moment(name: str, text: str) -> datetime:
@@ -100,7 +110,7 @@ class Decide(Command):
         "What `gh issue list --label sentinel-repair --json number,title` printed: an open call is not repeated.",
         None,
     )
-    run_url: str = option(plain, "Where a person finds the run that asks.", "")
+    run_url: str = option(address, "Where a person finds the run that asks.", "")
 
     def work(self) -> int:
         outcome = answer(self._options())
