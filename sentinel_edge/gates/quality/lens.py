@@ -143,12 +143,22 @@ def learn_lens(
 
 
 def extend_lens(known: KnownLens, episodes: Sequence[FrameSignals]) -> KnownLens:
-    """Learn which edges last from further episodes as well; what is tolerated stays."""
+    """Learn which edges last from further episodes as well, and how few of them such an episode may hold."""
     if not episodes:
         return known
-    added = np.sum([lasting_edges(signals) for signals in episodes], axis=0)
-    count = known.episodes + len(episodes)
-    return replace(known, edges=_packed((unpacked(known.edges) * known.episodes + added) / count), episodes=count)
+    every, lasting = [lasting_edges(signals) for signals in episodes], unpacked(known.edges)
+    found = [_found_again(edges, lasting) for edges in every]
+    count = known.episodes + len(every)
+    return replace(
+        known,
+        edges=_packed((lasting * known.episodes + np.sum(every, axis=0)) / count),
+        episodes=count,
+        usual=min(known.usual, *(kept for kept, _, _ in found)),
+        usual_blocks=np.minimum(known.usual_blocks, np.min([blocks for _, blocks, _ in found], axis=0)).astype(
+            np.float32
+        ),
+        fresh=max(known.fresh, *(FRESHER + _fresh(edges, lasting) for edges in every)),
+    )
 
 
 def look_through(
