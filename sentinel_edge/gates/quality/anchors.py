@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sentinel_edge.gates.protocol import TOLERATED
 from sentinel_edge.gates.quality.learning import most_diverse
 from sentinel_edge.gates.quality.normal import SHARP, Assessment, KnownQuality, cut
 from sentinel_edge.gates.signals import FrameSignals
@@ -36,9 +37,8 @@ def vouched(anchors: KnownQuality, signals: FrameSignals, samples: int) -> Known
 def told(assessment: Assessment) -> str:
     """The measures beyond what is tolerated, the furthest first: `fine detail fell by 40 %`."""
     deviations = assessment.deviations
-    outside = sorted(
-        (name for name in deviations if abs(deviations[name]) > 1.0), key=lambda name: -abs(deviations[name])
-    )
+    beyond = (name for name in deviations if abs(deviations[name]) > TOLERATED)
+    outside = sorted(beyond, key=lambda name: -abs(deviations[name]))
     return ", ".join(_change(name, assessment.changes[name]) for name in outside[:NAMED])
 
 

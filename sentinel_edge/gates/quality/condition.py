@@ -373,11 +373,21 @@ def resemblance(measures: Measures) -> NDArray[np.float64]:
     return np.asarray(np.abs(measures) @ _WEIGHTS)
 
 
-def deviation(one: Views, others: Views) -> tuple[Measures, int]:
-    """Measures of one view, (1,), against the one of several it resembles most, and which that is."""
+def ranked(one: Views, others: Views) -> tuple[Measures, NDArray[np.intp]]:
+    """Measures of one view, (1,), against several (see `compare`), and which it resembles, the most like first."""
     measures = compare(one, others)
-    nearest = int(resemblance(measures).argmin())
-    found, other = measures[nearest], others.take(np.array([nearest]))
+    return measures, np.argsort(resemblance(measures), kind="stable")
+
+
+def held_against(one: Views, other: Views, measures: Measures) -> Measures:
+    """Measures of one view against one other, both (1,), with the two that `compare` leaves out filled in."""
+    found = measures.copy()
     found[places("light")] = local_light(one, other)
     found[whole("moved")] = displacement(one.relief[0], other.relief[0])
-    return found, nearest
+    return found
+
+
+def deviation(one: Views, others: Views) -> tuple[Measures, int]:
+    """Measures of one view, (1,), against the one of several it resembles most, and which that is."""
+    measures, order = ranked(one, others)
+    return held_against(one, others.take(order[:1]), measures[order[0]]), int(order[0])

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel_edge.gates.quality.condition import BLOCKS, Conditions, Views, compare, resemblance
+from sentinel_edge.gates.quality.condition import BLOCKS, Conditions, Views, ranked
 from sentinel_edge.gates.signals import (
     BANDS,
     BLOCK_COLUMNS,
@@ -128,8 +128,8 @@ def learn_lens(
         fresh = max(fresh, _fresh(edges, others))
         apart = np.flatnonzero(~np.isin(owners, near))
         for position in np.flatnonzero(owners == number) if len(apart) else ():
-            one = views.take(np.array([position]))
-            sharper = _sharper(one, conditions[position], views.take(apart), conditions[apart])
+            _, order = ranked(views.take(np.array([position])), views.take(apart))
+            sharper = _sharper(conditions[position], conditions[apart][_like(order)])
             softer, finer = max(softer, -sharper), max(finer, sharper)
     return KnownLens(
         edges=_packed(total / len(every)),
@@ -162,26 +162,28 @@ def extend_lens(known: KnownLens, episodes: Sequence[FrameSignals]) -> KnownLens
 
 
 def look_through(
-    signals: FrameSignals, pieces: Conditions, known: KnownLens, conditions: Conditions, views: Views
+    signals: FrameSignals,
+    pieces: Conditions,
+    orders: Sequence[NDArray[np.intp]],
+    known: KnownLens,
+    conditions: Conditions,
 ) -> Lens:
     """What a window tells of the lens.
 
     Args:
         signals: Of its frames, (n,), n >= 1.
         pieces: (p,) the conditions of its pieces, p >= 1.
+        orders: For each of these, (s,): which conditions it resembles, the most like first.
         known: What the baseline knows.
         conditions: (s,) the baseline's conditions.
-        views: The same, made ready for comparison.
     """
-    edges = lasting_edges(signals)
-    kept, blocks, lengths = _found_again(edges, unpacked(known.edges))
+    edges, lasting = lasting_edges(signals), unpacked(known.edges)
+    kept, blocks, lengths = _found_again(edges, lasting)
     found, detail = [], []
-    for number in range(len(pieces)):
-        piece = pieces[number : number + 1]
-        view = Views.of(piece)
-        found.append(_sharper(view, piece[0], views, conditions))
-        like = _like(view, views)
-        detail.append(np.log2(_detail(piece)[0]) - np.log2(np.median(_detail(conditions[like]), axis=0)))
+    for piece, detailed, order in zip(pieces, _detail(pieces), orders, strict=True):
+        like = conditions[_like(order)]
+        found.append(_sharper(piece, like))
+        detail.append(np.log2(detailed) - np.log2(np.median(_detail(like), axis=0)))
     has = lengths > ENOUGH_EDGES
     gone = has & (blocks < np.minimum(GONE, known.usual_blocks))
     return Lens(
@@ -190,7 +192,7 @@ def look_through(
         has=has,
         gone=gone,
         hidden=gone & (np.median(detail, axis=0) < -SMOOTH),
-        fresh=_fresh(edges, unpacked(known.edges)),
+        fresh=_fresh(edges, lasting),
     )
 
 
@@ -216,18 +218,16 @@ def _packed(edges: Edges) -> NDArray[np.int8]:
     return np.asarray(np.rint(np.stack([edges.real, edges.imag]) * 127.0), np.int8)
 
 
-def _like(view: Views, views: Views) -> NDArray[np.intp]:
-    """The conditions most like one."""
-    order = np.argsort(resemblance(compare(view, views)), kind="stable")
+def _like(order: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Those of the conditions that are most like one, of all by how like it they are."""
     return order[: max(LIKE_IT, len(order) // 3)]
 
 
-def _sharper(view: Views, one: np.void, views: Views, conditions: Conditions) -> float:
-    """Doublings by which a condition is sharper than those most like it: the median block of the detailed half.
+def _sharper(one: np.void, like: Conditions) -> float:
+    """Doublings by which a condition is sharper than those like it, the most like first: median of the detailed half.
 
     One that is as sharp as the one most like it is not soft: a new normal, once learned, is a single one of its kind.
     """
-    like = conditions[_like(view, views)]
     if float(np.median(_noise_share(like))) > NOISY:
         return 0.0  # what is fine in them is noise
     sharp, known = one["sharp"].astype(np.float64), like["sharp"].astype(np.float64)

@@ -18,8 +18,9 @@ from sentinel_edge.gates.quality.condition import (
     Conditions,
     Measures,
     Views,
-    deviation,
+    held_against,
     places,
+    ranked,
     still_run,
     sum_up,
 )
@@ -172,17 +173,22 @@ def assess(signals: FrameSignals, samples: int, known: KnownQuality) -> Assessme
     """
     pieces = known.pieces(samples, len(signals))
     conditions = cut(signals, pieces, samples)
-    compared = [deviation(Views.of(conditions[piece : piece + 1]), known.views) for piece in range(pieces)]
-    measures = np.median([found for found, _ in compared], axis=0)
+    compared, orders = [], []
+    for piece in range(pieces):
+        view = Views.of(conditions[piece : piece + 1])
+        against, order = ranked(view, known.views)
+        compared.append(held_against(view, known.views.take(order[:1]), against[order[0]]))
+        orders.append(order)
+    measures = np.median(compared, axis=0)
     level = known.level(pieces)
     tolerances = known.tolerances[level].astype(np.float64)
     summaries = summaries_of(measures, tolerances, known.detail)
-    nearest = tuple(nearest for _, nearest in compared)
+    nearest = tuple(int(order[0]) for order in orders)
     tolerances = known.neighbourhood.tolerances(nearest, tolerances, FACTOR, FACTOR_FEW)
     still, normal = still_run(signals) / max(1, len(signals)), known.conditions
     unusual = still - max(2.0 * float(normal["still_run"].max()) / max(1, samples), float(normal["still_share"].max()))
     frozen_share = unusual if unusual * len(signals) >= FROZEN_FRAMES else 0.0
-    lens = look_through(signals, conditions, known.lens, known.conditions, known.views) if known.lens else None
+    lens = look_through(signals, conditions, orders, known.lens, known.conditions) if known.lens else None
     names = (*WHOLE, *SUMMARIES, SHARP, FROZEN)
     found = np.concatenate([measures[: len(WHOLE)], summaries, [lens.sharper if lens else 0.0, frozen_share]])
     softer = known.lens.softer if known.lens else 1.0
